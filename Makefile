@@ -1,0 +1,48 @@
+# Two commands do everything: `make demo` runs the main job on an embedded example, `make test` passes the tests.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo-output
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check lock clean help
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.run  ## Set up, make a synthetic archive and run the whole job on it
+	@$(BIN)/couloir demo $(DEMO)
+
+test: check  ## Set up, check style and types, and pass the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Couloir needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}. Try: make PYTHON=python3.11")'
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies (about 1.5 GB on disk, a minute or two) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "Installing the locked development tools ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Needs uv (pip install uv). Universal: one file serves every platform and Python from 3.11 on.
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+lock:  ## Resolve the dependencies again
+	$(COMPILE) pyproject.toml --extra cpu --group build --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
+
+clean:  ## Remove the virtual environment, the demo's output and the caches
+	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,257 @@
+"""Describe a run: what a run file may hold, its defaults (the published numbers) and its limits."""
+
+import datetime as dt
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from couloir.identifiers import Pattern
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+BAND_PRIORITY = ("HH", "EH", "CH", "BH", "DH", "SH", "GH", "FH", "HN", "EN", "BN", "DP", "GP")
+
+
+class Section(BaseModel):
+    """Refuse unknown keys, and never change once made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ArchiveConfig(Section):
+    """Where the waveforms are and which of them to use."""
+
+    url: str
+    """Folder or bucket prefix: a path, s3://bucket/prefix, or any URL that fsspec knows."""
+    layout: str = "sds"
+    """`sds`, or a path template such as `{year}/{net}.{sta}.{loc}.{cha}.{year}.{doy}.sac`."""
+    select: tuple[str, ...] = ("*.*.*.*",)
+    """Channels as NET.STA.LOC.CHA with * and ?; an empty location is --. A list, or one pattern."""
+    start: dt.date
+    """First UTC day."""
+    end: dt.date
+    """The day after the last UTC day (exclusive)."""
+    band_priority: tuple[str, ...] = BAND_PRIORITY
+    """Where a station has several bands on one day, the first of these is used."""
+    storage_options: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the file system (endpoint_url, anon, profile). Keep credentials in the environment."""
+
+    @field_validator("select", "band_priority", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("select")
+    @classmethod
+    def _check_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            Pattern.parse(text)
+        return value
+
+    @model_validator(mode="after")
+    def _check_period(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"end ({self.end}) is exclusive and must be after start ({self.start})")
+        return self
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The selection as patterns."""
+        return tuple(Pattern.parse(text) for text in self.select)
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """Every UTC day from start up to, not including, end."""
+        return tuple(self.start + dt.timedelta(days=i) for i in range((self.end - self.start).days))
+
+
+class OutputConfig(Section):
+    """Where everything that the run makes is written."""
+
+    url: str
+    """Folder or bucket prefix. One run has one output."""
+    storage_options: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the file system, as for the archive."""
+
+
+class DetectConfig(Section):
+    """How transients are found in a station-day."""
+
+    sampling_rate: Positive = 100.0
+    """Rate of the detection and of the stored windows, Hz; other recordings are resampled."""
+    band: tuple[Positive, Positive] = (1.0, 45.0)
+    """Corners of the zero-phase band-pass, Hz."""
+    filter_order: Annotated[int, Field(ge=1, le=10)] = 4
+    """Order of the Butterworth band-pass, before it is run both ways."""
+    envelope: Literal["vector", "vertical", "any"] = "vector"
+    """`vector`: root sum of squares of the components; `vertical`: Z alone; `any`: each by itself."""
+    on_factor: Positive = 12.0
+    """A trigger begins where the envelope exceeds median + on_factor x MAD (raw MAD)."""
+    off_factor: Positive = 5.0
+    """A trigger ends where the envelope stays under median + off_factor x MAD for quiet_s."""
+    quiet_s: Annotated[float, Field(ge=0)] = 2.0
+    """How long the envelope stays low before a trigger has ended, s."""
+    merge_s: Annotated[float, Field(ge=0)] = 5.0
+    """Triggers closer than this, end to onset, become one, s."""
+    least_duration_s: Annotated[float, Field(ge=0)] = 0.5
+    """Shorter triggers are dropped, s."""
+    edge_s: Annotated[float, Field(ge=0)] = 2.0
+    """Samples this close to a gap neither count nor trigger: the filter has not settled there, s."""
+    window_s: Positive = 20.0
+    """Length of an event's window, s."""
+    before_onset_s: Annotated[float, Field(ge=0)] = 5.0
+    """How much of the window precedes the onset, s."""
+    min_valid_s: Positive = 600.0
+    """A station-day with fewer valid seconds than this is `too_gappy`: its median means nothing."""
+    min_window_coverage: Share = 0.75
+    """A window that has fewer of its samples than this is not stored; the outcome counts it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.band
+        if not low < high < self.sampling_rate / 2:
+            raise ValueError(
+                f"band [{low:g}, {high:g}] must rise and stay below half the sampling rate "
+                f"({self.sampling_rate / 2:g} Hz)"
+            )
+        if self.off_factor > self.on_factor:
+            raise ValueError(f"off_factor ({self.off_factor:g}) must not exceed on_factor ({self.on_factor:g})")
+        if self.before_onset_s >= self.window_s:
+            raise ValueError(
+                f"before_onset_s ({self.before_onset_s:g}) must be less than window_s ({self.window_s:g})"
+            )
+        return self
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in a window."""
+        return round(self.window_s * self.sampling_rate)
+
+
+class SpectrogramConfig(Section):
+    """How a window becomes the network's input."""
+
+    frequencies: Annotated[int, Field(ge=8, le=1024)] = 128
+    """Frequency bins, from 0 Hz to Nyquist."""
+    times: Annotated[int, Field(ge=8, le=1024)] = 128
+    """Time frames over the window."""
+    segment_s: Positive = 1.28
+    """Length of the Hann-windowed segment of the short-time Fourier transform, s."""
+    transform: Literal["boxcox", "log", "minmax", "none"] = "boxcox"
+    """`boxcox`: Box-Cox by maximum likelihood, then standardised (published); `log`: log, then
+    standardised; `minmax`: scaled to 0..1; `none`: the magnitudes."""
+    missing_component: Literal["zero", "repeat"] = "zero"
+    """`zero`: a missing component is a plane of zeros, its sample's mean; `repeat`: the vertical again."""
+
+
+class TrainConfig(Section):
+    """The autoencoder, its pre-training and the clustering."""
+
+    clusters: Annotated[int, Field(ge=2, le=200)] = 6
+    """Number of clusters."""
+    filters: Annotated[tuple[int, ...], Field(min_length=1, max_length=6)] = (12, 24, 36, 48)
+    """Filters of the encoder's convolutions, each of stride 2."""
+    kernel: Annotated[int, Field(ge=1, le=9)] = 3
+    """Size of the convolution kernels."""
+    latent: Annotated[int, Field(ge=2)] = 64
+    """Length of the latent vector."""
+    noise: Annotated[float, Field(ge=0)] = 0.6
+    """Standard deviation of the denoising autoencoder's noise, fresh each step."""
+    learning_rate: Positive = 0.001
+    """Adam's learning rate."""
+    batch: Annotated[int, Field(ge=2)] = 256
+    """Samples a step."""
+    epochs: Annotated[int, Field(ge=1)] = 200
+    """Epochs of pre-training."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the clustering loss beside the reconstruction's."""
+    reconstruction_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the mean squared reconstruction error."""
+    alpha: Positive = 1.0
+    """Degrees of freedom of Student's t in the soft assignment."""
+    update_interval: Annotated[int, Field(ge=1)] = 150
+    """Iterations between two renewals of the target distribution."""
+    tolerance: Share = 0.001
+    """Clustering ends when fewer than this share of labels change between two renewals."""
+    max_iterations: Annotated[int, Field(ge=0)] = 30_000
+    """Clustering ends after this many iterations at the latest."""
+    kmeans_starts: Annotated[int, Field(ge=1)] = 20
+    """Starts of the k-means that gives the first centroids."""
+    seed: int = 42
+    """Seed of everything random."""
+
+
+class CatalogConfig(Section):
+    """What is written beside the Parquet tables."""
+
+    quakeml: bool = False
+    """Also write catalog.xml (QuakeML; one event a window, one pick its onset)."""
+    truth: str | None = None
+    """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
+    archives and labelled ones."""
+
+
+class ComputeConfig(Section):
+    """Where and how widely detection runs."""
+
+    kind: Literal["local", "threads", "serial"] = "local"
+    """`local`: a Dask cluster of processes on this machine; `threads`, `serial`: for debugging."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Worker processes; as many as cores when not given."""
+    memory_gb: Positive = 2.0
+    """Memory limit of a worker, GB."""
+    max_failed_fraction: Share = 0.1
+    """The run's exit code is not 0 when more station-days than this are unreadable or failed."""
+
+
+class RunConfig(Section):
+    """A whole run file."""
+
+    archive: ArchiveConfig
+    output: OutputConfig
+    preset: str = "luhu"
+    detect: DetectConfig = Field(default_factory=DetectConfig)
+    spectrogram: SpectrogramConfig = Field(default_factory=SpectrogramConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    catalog: CatalogConfig = Field(default_factory=CatalogConfig)
+    compute: ComputeConfig = Field(default_factory=ComputeConfig)
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> Self:
+        halvings = 2 ** len(self.train.filters)
+        for name in ("frequencies", "times"):
+            size = getattr(self.spectrogram, name)
+            if size % halvings:
+                raise ValueError(
+                    f"spectrogram.{name} ({size}) must be a multiple of {halvings}: "
+                    f"the encoder of train.filters halves it {len(self.train.filters)} times"
+                )
+        return self
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "luhu": {},  # the defaults above are the published numbers
+    "small": {
+        "train": {
+            "filters": [8, 16, 24, 32],
+            "latent": 16,
+            "batch": 64,
+            "epochs": 12,
+            "update_interval": 20,
+            "max_iterations": 400,
+            "tolerance": 0.005,
+            "kmeans_starts": 10,
+        }
+    },
+}
+"""Values that a preset sets before the run file's own; `luhu` is the published method."""
+
+
+def content_hash(*parts: Any) -> str:
+    """Hash values that decide a stage's result: 16 hex digits, the same in every process."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""Name what can go wrong: one base class, one leaf for each kind of mistake a user can mend."""
+
+
+class CouloirError(Exception):
+    """Stand above every error that Couloir raises for a user to read; its text says what to do next."""
+
+
+class ConfigError(CouloirError, ValueError):
+    """Say that a run file, an environment variable or an option holds a wrong key or value."""
+
+
+class ArchiveError(CouloirError, OSError):
+    """Say that the waveform archive cannot be listed or holds nothing that was asked for."""
+
+
+class UnreadableError(CouloirError, ValueError):
+    """Say that one object of the archive does not decode."""
+
+
+class StoreError(CouloirError, OSError):
+    """Say that the spectrogram archive is missing, incomplete, or made with other settings."""
+
+
+class TrainingError(CouloirError, RuntimeError):
+    """Say that there is too little to train on, or that training came to nothing usable."""
+
+
+class MissingStageError(CouloirError, FileNotFoundError):
+    """Say that a stage needs what an earlier stage has not yet written."""
+
+
+class TooManyFailuresError(CouloirError, RuntimeError):
+    """Say that more station-days failed than the run file allows."""
+
+
+class CouloirWarning(UserWarning):
+    """Stand above every warning that Couloir gives."""
