@@ -3,9 +3,10 @@
 import datetime as dt
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from couloir.identifiers import Pattern
 
@@ -21,10 +22,36 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+_SECRETS = ("key", "secret", "token", "password", "username", "account_key", "sas_token", "connection_string")
+
+
+def _refuse_credentials(options: dict[str, Any]) -> dict[str, Any]:
+    """Keep credentials out of what is written with the output, logged and sent to workers."""
+    for name, value in options.items():
+        if name.lower() in _SECRETS:
+            raise ValueError(
+                f"{name!r} is a credential and does not belong in a run file: set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY in the environment, or name a `profile`"
+            )
+        if isinstance(value, dict):
+            _refuse_credentials(value)
+    return options
+
+
+def _refuse_userinfo(url: str) -> str:
+    if re.match(r"[a-z0-9+]+://[^/@]*:[^/@]*@", url):
+        raise ValueError("the URL holds a password: give credentials in the environment")
+    return url
+
+
+Url = Annotated[str, Field(min_length=1), AfterValidator(_refuse_userinfo)]
+StorageOptions = Annotated[dict[str, Any], AfterValidator(_refuse_credentials)]
+
+
 class ArchiveConfig(Section):
     """Where the waveforms are and which of them to use."""
 
-    url: str
+    url: Url
     """Folder or bucket prefix: a path, s3://bucket/prefix, or any URL that fsspec knows."""
     layout: str = "sds"
     """`sds`, or a path template such as `{year}/{net}.{sta}.{loc}.{cha}.{year}.{doy}.sac`."""
@@ -36,7 +63,7 @@ class ArchiveConfig(Section):
     """The day after the last UTC day (exclusive)."""
     band_priority: tuple[str, ...] = BAND_PRIORITY
     """Where a station has several bands on one day, the first of these is used."""
-    storage_options: dict[str, Any] = Field(default_factory=dict)
+    storage_options: StorageOptions = Field(default_factory=dict)
     """Passed to the file system (endpoint_url, anon, profile). Keep credentials in the environment."""
 
     @field_validator("select", "band_priority", mode="before")
@@ -71,9 +98,9 @@ class ArchiveConfig(Section):
 class OutputConfig(Section):
     """Where everything that the run makes is written."""
 
-    url: str
+    url: Url
     """Folder or bucket prefix. One run has one output."""
-    storage_options: dict[str, Any] = Field(default_factory=dict)
+    storage_options: StorageOptions = Field(default_factory=dict)
     """Passed to the file system, as for the archive."""
 
 

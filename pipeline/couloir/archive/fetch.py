@@ -1,0 +1,77 @@
+"""Fetch objects: whole, or only the records at one end of a miniSEED file."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from couloir.archive.decode import Decoded, decode, is_miniseed
+from couloir.archive.listing import ArchiveObject
+from couloir.errors import UnreadableError
+
+_FIRST_BITE = 32 * 1024
+"""Bytes fetched first from one end: some minutes of 100 Hz. A multiple of every common record length."""
+
+
+class Fetcher:
+    """Fetch and decode objects, counting the bytes and the seconds.
+
+    Parameters
+    ----------
+    file_system : fsspec.AbstractFileSystem
+        Made in this process.
+    """
+
+    def __init__(self, file_system: Any) -> None:
+        self.file_system = file_system
+        self.bytes_read = 0
+        self.seconds = {"read": 0.0, "decode": 0.0}
+
+    def whole(self, item: ArchiveObject) -> Decoded:
+        """Fetch and decode an object.
+
+        Raises
+        ------
+        UnreadableError
+            When it cannot be fetched or decoded.
+        """
+        return self._decode(self._read(item, None, None), item)
+
+    def head(self, item: ArchiveObject, until_ns: int) -> Decoded:
+        """Fetch as little as holds an object's samples before an instant."""
+        return self._end(item, lambda decoded: max(t.end_ns for t in decoded.traces) >= until_ns, tail=False)
+
+    def tail(self, item: ArchiveObject, from_ns: int) -> Decoded:
+        """Fetch as little as holds an object's samples from an instant on."""
+        return self._end(item, lambda decoded: min(t.start_ns for t in decoded.traces) <= from_ns, tail=True)
+
+    def _end(self, item: ArchiveObject, reaches: Callable[[Decoded], bool], *, tail: bool) -> Decoded:
+        bite = _FIRST_BITE
+        while bite < item.size:
+            data = self._read(item, item.size - bite, item.size) if tail else self._read(item, 0, bite)
+            if not is_miniseed(data):
+                break
+            try:
+                decoded = self._decode(data, item)
+            except UnreadableError:
+                break
+            if reaches(decoded):
+                return decoded
+            bite *= 8
+        return self.whole(item)
+
+    def _read(self, item: ArchiveObject, start: int | None, end: int | None) -> bytes:
+        began = time.perf_counter()
+        try:
+            data: bytes = self.file_system.cat_file(item.path, start=start, end=end)
+        except Exception as error:  # every file system has errors of its own
+            raise UnreadableError(f"{item.path} cannot be read: {error}") from error
+        self.bytes_read += len(data)
+        self.seconds["read"] += time.perf_counter() - began
+        return data
+
+    def _decode(self, data: bytes, item: ArchiveObject) -> Decoded:
+        began = time.perf_counter()
+        try:
+            return decode(data, item.channel, name=item.path)
+        finally:
+            self.seconds["decode"] += time.perf_counter() - began

@@ -1,0 +1,164 @@
+"""Read one station-day with a little of its neighbour days, on one grid of samples."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from couloir.archive.decode import Decoded, Trace
+from couloir.archive.fetch import Fetcher
+from couloir.archive.inventory import ORIENTATIONS, DayFiles
+from couloir.archive.listing import ArchiveObject
+from couloir.errors import UnreadableError
+from couloir.identifiers import DAY_NS, NS_PER_S, day_start_ns
+from couloir.kernels.grid import Grid, GridCounts, Piece, assemble
+from couloir.kernels.rate import nominal_rate, resample
+
+_ONE_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """Hold a station-day's components on one grid.
+
+    Attributes
+    ----------
+    components : mapping of str to Grid
+        By component, out of E, N, Z; one that does not exist or does not decode is not there.
+    sampling_rate : float
+        Of the grid, Hz.
+    origin_ns : int
+        Time of the grid's first position, ns since the epoch: the day's start less the context.
+    own : slice
+        The grid positions of the day itself, midnight to midnight.
+    remarks : tuple of str
+        What was odd, refused or repaired on the way.
+    """
+
+    components: Mapping[str, Grid]
+    sampling_rate: float
+    origin_ns: int
+    own: slice
+    remarks: tuple[str, ...]
+
+    def time_ns(self, position: int) -> int:
+        """Give the time of a grid position, ns since the epoch."""
+        return self.origin_ns + round(position * NS_PER_S / self.sampling_rate)
+
+
+@dataclass(frozen=True)
+class DayReader:
+    """Read station-days of one sensor.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+    files : mapping of date to DayFiles
+        The sensor's days around the one that will be read.
+    sampling_rate : float
+        Of the grid, Hz; other recordings are resampled.
+    context_s : float
+        How far the grid reaches into both neighbour days, s.
+    """
+
+    fetcher: Fetcher
+    files: Mapping[dt.date, DayFiles]
+    sampling_rate: float
+    context_s: float
+
+    def read(self, day: dt.date) -> DayRecord:
+        """Read one day and the ends of its neighbours.
+
+        Raises
+        ------
+        UnreadableError
+            When none of the day's own objects can be read.
+        """
+        origin_ns = day_start_ns(day) - round(self.context_s * NS_PER_S)
+        margin = round(self.context_s * self.sampling_rate)
+        n = round(DAY_NS / NS_PER_S * self.sampling_rate) + 2 * margin
+        remarks: list[str] = []
+        tried = {item.channel.component: self._traces(item, day, remarks) for item in self.files[day].objects}
+        traces = {component: found for component, found in tried.items() if found is not None}
+        if not traces:
+            raise UnreadableError("; ".join(remarks))
+        grids: dict[str, Grid] = {}
+        for component, found in traces.items():
+            grid = _lay(found, origin_ns, n, self.sampling_rate, remarks)
+            grids[ORIENTATIONS[component]] = grid
+            remarks.extend(_describe(component, grid.counts))
+        own = slice(margin, n - margin)
+        return DayRecord(grids, self.sampling_rate, origin_ns, own, tuple(dict.fromkeys(remarks)))
+
+    def _traces(self, item: ArchiveObject, day: dt.date, remarks: list[str]) -> list[Trace] | None:
+        """Fetch one channel: its day whole, and the near ends of the days beside it."""
+        try:
+            own = self.fetcher.whole(item)
+        except UnreadableError as error:
+            remarks.append(str(error))
+            return None
+        start, margin = day_start_ns(day), round(self.context_s * NS_PER_S)
+        parts: list[Decoded] = []
+        for side in (-1, 1):
+            neighbour = self._neighbour(item, day + side * _ONE_DAY)
+            if neighbour is None:
+                continue
+            try:
+                if side < 0:
+                    parts.append(self.fetcher.tail(neighbour, start - margin))
+                else:
+                    parts.append(self.fetcher.head(neighbour, start + DAY_NS + margin))
+            except UnreadableError as error:
+                remarks.append(f"neighbour day: {error}")
+        remarks.extend(own.remarks)
+        near = [_clip(trace, neighbour=True, day_ns=start) for part in parts for trace in part.traces]
+        mine = [_clip(trace, neighbour=False, day_ns=start) for trace in own.traces]
+        kept = [trace for trace in mine if trace is not None]
+        if not kept:
+            remarks.append(f"{item.path} holds no samples of {day}")
+            return None
+        return kept + [trace for trace in near if trace is not None]
+
+    def _neighbour(self, item: ArchiveObject, day: dt.date) -> ArchiveObject | None:
+        files = self.files.get(day)
+        same = (other for other in files.objects if other.channel == item.channel) if files else iter(())
+        return next(same, None)
+
+
+def _clip(trace: Trace, *, neighbour: bool, day_ns: int) -> Trace | None:
+    """Keep a trace if it has samples on its side of midnight; a file may run over into the next day."""
+    inside = trace.end_ns > day_ns and trace.start_ns < day_ns + DAY_NS
+    outside = trace.start_ns < day_ns or trace.end_ns > day_ns + DAY_NS
+    return trace if (outside if neighbour else inside) else None
+
+
+def _lay(traces: list[Trace], origin_ns: int, n: int, target: float, remarks: list[str]) -> Grid:
+    """Put traces on the grid; those of another rate are put together at their own rate and then resampled."""
+    by_rate: dict[float, list[Trace]] = {}
+    for trace in traces:
+        by_rate.setdefault(nominal_rate(trace.sampling_rate, trace.duration_s), []).append(trace)
+    pieces: list[Piece] = []
+    for rate, group in by_rate.items():
+        placed = [Piece(_position(trace.start_ns, origin_ns, rate), trace.samples) for trace in group]
+        if rate == target:
+            pieces += placed
+            continue
+        remarks.append(f"resampled from {rate:g} Hz")
+        slow = assemble(placed, round(n * rate / target))
+        for first, last in slow.runs:
+            samples = resample(slow.samples[first:last], rate, target)
+            pieces.append(Piece(round(int(first) * target / rate), samples))
+    return assemble(pieces, n)
+
+
+def _position(time_ns: int, origin_ns: int, rate: float) -> int:
+    return round((time_ns - origin_ns) * rate / NS_PER_S)
+
+
+def _describe(component: str, counts: GridCounts) -> list[str]:
+    told = {
+        "duplicated": counts.duplicated,
+        "in disagreement": counts.conflicting,
+        "bridged": counts.bridged,
+        "not finite": counts.not_finite,
+    }
+    return [f"{component}: {number} samples {what}" for what, number in told.items() if number]

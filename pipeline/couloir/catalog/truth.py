@@ -1,0 +1,177 @@
+"""Compare a catalog with a table of known intervals: which events carry which label, what was missed."""
+
+import csv
+import datetime as dt
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from couloir.catalog.events import numpy_column
+from couloir.errors import ConfigError
+from couloir.identifiers import NS_PER_S
+from couloir.store.location import Location
+
+TOLERANCE_NS = NS_PER_S
+"""An interval and an event this far apart still meet."""
+VISIBLE_SNR = 5.0
+"""Where the truth gives an snr, intervals below this are not expected to be found."""
+NOT_EVENTS = frozenset({"gap", "overlap", "step"})
+"""Classes of a truth table that tell of faults in the recording."""
+_REQUIRED = ("station", "class", "start_time", "end_time")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold one known interval at one station; times in ns since the epoch. An empty network is any."""
+
+    network: str
+    station: str
+    name: str
+    start: int
+    end: int
+    snr: float | None
+
+
+@dataclass(frozen=True)
+class DetectionScore:
+    """Hold how many of a class's intervals meet an event, and how many of its events are truly of it.
+
+    Attributes
+    ----------
+    precision : float or None
+        For ``all``: the share of triggers that meet any interval. For a class: the share of the events in clusters
+        of that class whose label it is; None when no cluster is of the class.
+    """
+
+    name: str
+    truth: int
+    detected: int
+    recall: float
+    precision: float | None
+
+
+def read_truth(place: Location) -> list[Interval]:
+    """Read a truth table (CSV).
+
+    Columns station, class, start_time and end_time (ISO 8601 UTC) are needed; network and snr are used where
+    they are. Rows whose class tells of a fault in the recording are left out.
+
+    Raises
+    ------
+    ConfigError
+        When it is not there, lacks a column, or holds a time that is none.
+    """
+    text = place.read_text()
+    if text is None:
+        raise ConfigError(f"catalog.truth: {place} does not exist")
+    reader = csv.DictReader(io.StringIO(text))
+    there = reader.fieldnames or ()
+    if missing := [name for name in _REQUIRED if name not in there]:
+        raise ConfigError(f"catalog.truth: {place} has no column {', '.join(missing)}; it has {', '.join(there)}")
+    intervals = []
+    for number, row in enumerate(reader, start=2):
+        if row["class"] in NOT_EVENTS:
+            continue
+        try:
+            start, end = _to_ns(row["start_time"]), _to_ns(row["end_time"])
+            snr = float(row["snr"]) if row.get("snr") else None
+        except ValueError as error:
+            raise ConfigError(f"catalog.truth: {place} line {number}: {error}") from error
+        intervals.append(Interval(row.get("network") or "", row["station"], row["class"], start, end, snr))
+    return intervals
+
+
+class Matching:
+    """Match intervals with a catalog's events, station by station.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The catalog. What of a window is its trigger counts, not the time before it.
+    truth : sequence of Interval
+    window_ns : int
+        Length of a window, ns.
+    """
+
+    def __init__(self, table: pa.Table, truth: Sequence[Interval], *, window_ns: int) -> None:
+        start = numpy_column(table, "start_time")
+        self._first = np.maximum(start, numpy_column(table, "onset_time"))
+        self._last = np.minimum(start + window_ns, numpy_column(table, "end_time"))
+        self._onset = numpy_column(table, "onset_time")
+        self._truth = list(truth)
+        self._names = list(zip(table["network"].to_pylist(), table["station"].to_pylist(), strict=True))
+        rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for row, (network, station) in enumerate(self._names):
+            rows[network, station].append(row)
+            rows["", station].append(row)
+        self._rows = {name: np.array(numbers, np.int64) for name, numbers in rows.items()}
+        self._labels: list[str | None] = [None] * len(start)
+        self._overlap = np.zeros(len(start), np.int64)
+        self._met = np.zeros(len(self._truth), bool)
+        for number, interval in enumerate(self._truth):
+            self._match(number, interval)
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The class of the interval that each event overlaps most; None where it meets none."""
+        return list(self._labels)
+
+    def scores(self, classes: Sequence[str | None]) -> list[DetectionScore]:
+        """Score detection by class.
+
+        Parameters
+        ----------
+        classes : sequence of str or None
+            The class of each event's cluster.
+
+        Returns
+        -------
+        list of DetectionScore
+            First ``all``, then each class in order of its name.
+        """
+        expected = np.array([i.snr is None or i.snr >= VISIBLE_SNR for i in self._truth], bool)
+        names = np.array([interval.name for interval in self._truth], object)
+        triggers = set(zip(self._names, self._onset.tolist(), strict=True))
+        true = {
+            (name, onset)
+            for name, onset, label in zip(self._names, self._onset.tolist(), self._labels, strict=True)
+            if label is not None
+        }
+        rows = [_score("all", expected, self._met, len(true) / len(triggers) if triggers else None)]
+        for name in sorted(set(names.tolist())):
+            of_class = [label for label, given in zip(self._labels, classes, strict=True) if given == name]
+            precision = sum(label == name for label in of_class) / len(of_class) if of_class else None
+            rows.append(_score(name, expected & (names == name), self._met, precision))
+        return rows
+
+    def _match(self, number: int, interval: Interval) -> None:
+        rows = self._rows.get((interval.network, interval.station))
+        if rows is None:
+            return
+        overlap = np.minimum(self._last[rows], interval.end) - np.maximum(self._first[rows], interval.start)
+        near = overlap >= -TOLERANCE_NS
+        self._met[number] = near.any()
+        # + 1 so that events that only come near, with an overlap of 0 or less, are labelled too
+        for row, length in zip(rows[near], np.maximum(overlap[near], 0) + 1, strict=True):
+            if length > self._overlap[row]:
+                self._overlap[row] = length
+                self._labels[row] = interval.name
+
+
+def _score(name: str, which: NDArray[np.bool_], met: NDArray[np.bool_], precision: float | None) -> DetectionScore:
+    total, found = int(which.sum()), int((which & met).sum())
+    return DetectionScore(name, total, found, found / total if total else float("nan"), precision)
+
+
+def _to_ns(text: Any) -> int:
+    moment = dt.datetime.fromisoformat(str(text).strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1000

@@ -1,0 +1,66 @@
+"""Run tasks on a Dask cluster of processes on this machine."""
+
+import os
+from collections.abc import Callable, Collection
+from typing import Any
+
+import dask
+from distributed import Client, Future, LocalCluster, wait
+
+from couloir.config import ComputeConfig
+
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+_SETTINGS: dict[str, Any] = {
+    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.worker.daemon": False,
+    "distributed.nanny.pre-spawn-environ": _ONE_THREAD | {"MALLOC_TRIM_THRESHOLD_": "65536"},
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.logging.distributed": "error",
+}
+
+
+class LocalPool:
+    """Run tasks on a `distributed.LocalCluster`: one process a worker, one thread each.
+
+    Parameters
+    ----------
+    config : ComputeConfig
+    """
+
+    def __init__(self, config: ComputeConfig) -> None:
+        self.workers = config.workers or os.cpu_count() or 1
+        with dask.config.set(_SETTINGS):
+            self._cluster = LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=f"{config.memory_gb}GB",
+                dashboard_address=None,
+                host="127.0.0.1",
+            )
+        self._client = Client(self._cluster, set_as_default=False)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
+        """Start a task as soon as a worker is free."""
+        return self._client.submit(function, *arguments, pure=False)
+
+    def wait(self, handles: Collection[Future]) -> set[Future]:
+        """Wait until at least one task is done."""
+        with self._client.as_current():
+            return set(wait(list(handles), return_when="FIRST_COMPLETED").done)
+
+    def result(self, handle: Future) -> Any:
+        """Give a task's result, or raise what it raised."""
+        return handle.result()
+
+    def error(self, handle: Future) -> BaseException | None:
+        """Give what a finished task raised; a worker that died of it, too."""
+        error: BaseException | None = handle.exception()
+        return error
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._client.close()
+        self._cluster.close()

@@ -1,0 +1,1 @@
+"""Learn clusters of spectrograms without labels: deep embedded clustering in Keras 3."""

@@ -1,0 +1,166 @@
+"""Assign spectrograms to the clusters of a trained model, and say how sure and how new each one is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.dec.backend import keras
+from couloir.dec.clustering import CLUSTERING, ClusteringLayer
+from couloir.dec.log import Progress, no_progress
+from couloir.dec.networks import LATENT, RECONSTRUCTION
+from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch, sequential_batches
+from couloir.errors import MissingStageError, TrainingError
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Hold what a model says of N spectrograms.
+
+    Attributes
+    ----------
+    latent
+        Latent vectors, (N, D) float32.
+    q
+        Soft assignments, (N, K) float32; rows sum to 1.
+    cluster
+        Cluster of the largest q, (N,) int32.
+    confidence
+        The largest q, (N,) float32; between 1 / K and 1.
+    margin
+        The largest q less the second largest, (N,) float32; between 0 and 1.
+    reconstruction_error
+        Mean squared error of each spectrogram's reconstruction, (N,) float32, in the spectrogram's
+        units squared.
+    novelty
+        How unlike the training's members of its cluster a spectrogram is, (N,) float32, without unit.
+        The larger of two ratios: squared latent distance to the centroid over the cluster's median at
+        training, and reconstruction error over the cluster's median at training. Each is 1 for the
+        median member of the cluster; 1 is typical, many times that is unlike anything seen.
+    """
+
+    latent: NDArray[np.float32]
+    q: NDArray[np.float32]
+    cluster: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    reconstruction_error: NDArray[np.float32]
+    novelty: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.cluster)
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a model that training has written; no code of the file's own is run.
+
+    Parameters
+    ----------
+    path
+        The ``.keras`` file.
+
+    Returns
+    -------
+    keras.Model
+        From spectrograms (N, F, T, C) to ``{"q", "reconstruction"}``.
+
+    Raises
+    ------
+    MissingStageError
+        When there is no such file.
+    TrainingError
+        When it cannot be read, or is not a clustering model of Couloir's.
+    """
+    if not path.is_file():
+        raise MissingStageError(f"There is no trained model at {path}. Train one first: couloir train.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its readers do: ValueError, KeyError ...
+        raise TrainingError(
+            f"{path} cannot be read as a Keras model ({type(error).__name__}: {error}). It may be damaged, "
+            "or written by a newer Keras; train again with: couloir train."
+        ) from error
+    layers = {layer.name: layer for layer in model.layers}
+    if not isinstance(layers.get(CLUSTERING), ClusteringLayer) or not {LATENT, RECONSTRUCTION} <= set(layers):
+        raise TrainingError(
+            f"{path} is a Keras model, but not one that couloir train wrote: it lacks a layer "
+            f"{LATENT!r}, {CLUSTERING!r} or {RECONSTRUCTION!r}. Give the dec.keras of a run's model folder."
+        )
+    return model
+
+
+def assign(
+    model: keras.Model,
+    samples: Samples,
+    *,
+    batch: int = ENCODING_BATCH,
+    progress: Progress = no_progress,
+) -> Assignment:
+    """Assign spectrograms to clusters by the model's own q.
+
+    Parameters
+    ----------
+    model
+        A model that ``train`` made or ``load_model`` read.
+    samples
+        Spectrograms (N, F, T, C), made as those of the training were.
+    batch
+        Samples read and passed through the network at once.
+    progress
+        Told the phase ``assign`` after each batch.
+
+    Raises
+    ------
+    TrainingError
+        When the spectrograms have not the shape of the model's input.
+    """
+    _check_shape(model, samples)
+    layer = model.get_layer(CLUSTERING)
+    predictor = _build_predictor(model)
+    clusters, latent_size = layer.centroids.shape
+    parts = [(np.empty((0, latent_size)), np.empty((0, clusters)), np.empty(0))]
+    for indices in sequential_batches(len(samples), batch):
+        parts.append(predictor.predict_on_batch(read_batch(samples, indices)))
+        progress("assign", int(indices[-1]) + 1, len(samples), "")
+    latent, q, error = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
+    top = np.sort(q, axis=1)
+    cluster = q.argmax(axis=1).astype(np.int32)
+    distance = squared_distance_to_own(layer, latent, cluster)
+    typical_distance, typical_error = (
+        keras.ops.convert_to_numpy(weight)[cluster] for weight in (layer.typical_distance, layer.typical_error)
+    )
+    return Assignment(
+        latent=latent,
+        q=q,
+        cluster=cluster,
+        confidence=top[:, -1],
+        margin=top[:, -1] - top[:, -2],
+        reconstruction_error=error,
+        novelty=np.maximum(distance / typical_distance, error / typical_error),
+    )
+
+
+def squared_distance_to_own(
+    layer: ClusteringLayer, latent: NDArray[np.float32], cluster: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Give the squared distance (N,) of latent vectors (N, D) to the centroids of their clusters (N,)."""
+    centroids = keras.ops.convert_to_numpy(layer.centroids)
+    return np.asarray(np.square(latent - centroids[cluster]).sum(axis=1))
+
+
+def _check_shape(model: keras.Model, samples: Samples) -> None:
+    expected = tuple(model.inputs[0].shape[1:])
+    if tuple(samples.shape[1:]) != expected:
+        raise TrainingError(
+            f"The model takes spectrograms of (frequencies, times, components) {expected}; found "
+            f"{tuple(samples.shape[1:])}. Use the spectrogram settings of its training, or train again."
+        )
+
+
+def _build_predictor(model: keras.Model) -> keras.Model:
+    """Build the model that gives latent vectors, q and reconstruction errors, leaving the images inside."""
+    image = model.inputs[0]
+    latent, q, reconstruction = (model.get_layer(name).output for name in (LATENT, CLUSTERING, RECONSTRUCTION))
+    error = keras.ops.mean(keras.ops.square(image - reconstruction), axis=(1, 2, 3))
+    return keras.Model(image, (latent, q, error), name="predictor")

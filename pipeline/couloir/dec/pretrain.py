@@ -1,0 +1,97 @@
+"""Pre-train the autoencoder to remove noise from spectrograms.
+
+Source: Vincent et al. (2010), Stacked denoising autoencoders, JMLR 11, section 3; the noise is drawn
+afresh at every step, and what is to be restored is the clean spectrogram.
+"""
+
+import math
+
+from couloir.config import TrainConfig
+from couloir.dec.backend import Tensor, keras
+from couloir.dec.log import Progress, TrainingLog, no_progress
+from couloir.dec.samples import Samples, count_batches, read_batch, shuffled_batches
+from couloir.dec.seeds import derive_seed, make_generator
+from couloir.dec.steps import StepRunner
+
+ops = keras.ops
+
+
+class Denoiser(keras.Model):  # type: ignore[misc]
+    """Wrap an autoencoder for training: noise on what goes in, the clean input as the target.
+
+    Parameters
+    ----------
+    autoencoder
+        From (n, F, T, C) to (n, F, T, C).
+    noise
+        Standard deviation of the Gaussian noise, in the spectrogram's units.
+    seed
+        Seed of the noise.
+    """
+
+    def __init__(self, autoencoder: keras.Model, *, noise: float, seed: int) -> None:
+        super().__init__(name="denoiser")
+        self.noise = keras.layers.GaussianNoise(noise, seed=derive_seed(seed, "noise"), name="noise")
+        self.autoencoder = autoencoder
+
+    def call(self, image: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 (Keras calls it so)
+        """Reconstruct spectrograms, made noisy first when training."""
+        return self.autoencoder(self.noise(image, training=training))
+
+    def compute_loss(
+        self,
+        x: Tensor,
+        y: None,  # noqa: ARG002
+        y_pred: Tensor,
+        *_: object,
+        **__: object,
+    ) -> Tensor:
+        """Give the mean squared error of the reconstruction ``y_pred`` against the clean input ``x``."""
+        return ops.mean(ops.square(x - y_pred))
+
+
+def pretrain(
+    autoencoder: keras.Model,
+    samples: Samples,
+    *,
+    settings: TrainConfig,
+    log: TrainingLog,
+    progress: Progress = no_progress,
+) -> float:
+    """Train an autoencoder in place, as a denoising one, by Adam on the mean squared error.
+
+    Parameters
+    ----------
+    autoencoder
+        What is trained.
+    samples
+        Clean spectrograms (N, F, T, C); every one is seen once an epoch, in a new order each epoch.
+    settings
+        ``noise``, ``learning_rate``, ``batch``, ``epochs`` and ``seed`` are used.
+    log, progress
+        Where each epoch and each step are told.
+
+    Returns
+    -------
+    float
+        The last epoch's mean loss, measured with the noise on.
+
+    Raises
+    ------
+    TrainingError
+        When the loss is no longer finite.
+    """
+    denoiser = Denoiser(autoencoder, noise=settings.noise, seed=settings.seed)
+    runner = StepRunner(denoiser, learning_rate=settings.learning_rate, phase="pre-training")
+    generator = make_generator(settings.seed, "pretrain")
+    batches = shuffled_batches(len(samples), settings.batch, generator=generator)
+    steps = count_batches(len(samples), settings.batch)
+    mean = math.nan
+    for epoch in range(1, settings.epochs + 1):
+        for _ in range(steps):
+            loss = runner.step(read_batch(samples, next(batches)))
+            message = f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}"
+            progress("pretrain", runner.done, settings.epochs * steps, message)
+        mean = runner.take_means()["loss"]
+        log.add("pretrain", epoch, values={"loss": mean, "reconstruction": mean})
+    return mean

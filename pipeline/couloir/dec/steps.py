@@ -1,0 +1,64 @@
+"""Make training steps by Adam, refuse losses that are not finite, and keep the mean of the others."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.dec.backend import keras
+from couloir.errors import TrainingError
+
+
+class StepRunner:
+    """Train a Keras model batch by batch.
+
+    Parameters
+    ----------
+    model
+        A model whose ``compute_loss`` needs no more than the batch.
+    learning_rate
+        Adam's learning rate.
+    phase
+        What errors call this training.
+    """
+
+    def __init__(self, model: keras.Model, *, learning_rate: float, phase: str) -> None:
+        self._model, self._learning_rate, self._phase = model, learning_rate, phase
+        model.compile(optimizer=keras.optimizers.Adam(learning_rate))
+        self.done = 0
+        self._sums: dict[str, float] = {}
+        self._samples = 0
+
+    def step(self, images: NDArray[np.float32], targets: NDArray[np.float32] | None = None) -> float:
+        """Make one step and give its loss.
+
+        Raises
+        ------
+        TrainingError
+            When the loss is not finite.
+        """
+        self._model.reset_metrics()  # older Keras gives means since the last reset, not the batch's
+        logs = self._model.train_on_batch(images, targets, return_dict=True)
+        self.done += 1
+        self.check(float(logs["loss"]))
+        self._samples += len(images)
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value) * len(images)
+        return float(logs["loss"])
+
+    def take_means(self) -> dict[str, float]:
+        """Give the means over the samples seen since the last call, by the name of the loss."""
+        means = {name: value / self._samples for name, value in self._sums.items()}
+        self._sums, self._samples = {}, 0
+        return means
+
+    def check(self, loss: float) -> None:
+        """Refuse a loss that is not finite, naming the learning rate, which is the usual reason."""
+        if math.isfinite(loss):
+            return
+        rate = self._learning_rate
+        raise TrainingError(
+            f"The loss became {loss:g} at step {self.done} of {self._phase}, with train.learning_rate {rate:g}. "
+            f"Lower it (to {rate / 10:g}, say; the published value is 0.001), or check that the spectrograms "
+            "are standardised (spectrogram.transform)."
+        )

@@ -1,0 +1,1 @@
+"""Compute: pure functions of arrays and numbers that find transients and picture them."""

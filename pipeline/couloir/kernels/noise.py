@@ -1,0 +1,39 @@
+"""Measure a station-day's noise: the median and the median absolute deviation of its envelope."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """Hold an envelope's median and raw MAD, in the envelope's unit (counts).
+
+    The MAD is not scaled by 1.4826: the published threshold is median + 12 x raw MAD.
+    """
+
+    median: float
+    mad: float
+
+    def threshold(self, factor: float) -> float:
+        """Give median + factor x MAD, counts."""
+        return self.median + factor * self.mad
+
+
+def measure_noise(envelope: NDArray[np.floating]) -> NoiseLevel:
+    """Measure the median and the raw median absolute deviation.
+
+    Parameters
+    ----------
+    envelope : ndarray, shape (n,), n >= 1
+        Envelope at the valid samples, counts.
+
+    Returns
+    -------
+    NoiseLevel
+    """
+    middle = float(np.median(envelope))
+    deviation = envelope - envelope.dtype.type(middle)
+    np.abs(deviation, out=deviation)
+    return NoiseLevel(middle, float(np.median(deviation, overwrite_input=True)))

@@ -1,0 +1,25 @@
+"""Turn a run's results into one self-contained HTML page: a pure function from data to text."""
+
+from couloir.report.data import (
+    STATUSES,
+    ClusterView,
+    DayOutcome,
+    DetectionRow,
+    ReportData,
+    ScoreRow,
+    TypicalEvent,
+)
+from couloir.report.page import render
+from couloir.report.timebins import typical_hours
+
+__all__ = [
+    "STATUSES",
+    "ClusterView",
+    "DayOutcome",
+    "DetectionRow",
+    "ReportData",
+    "ScoreRow",
+    "TypicalEvent",
+    "render",
+    "typical_hours",
+]

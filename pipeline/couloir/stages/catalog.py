@@ -1,0 +1,167 @@
+"""Catalog: spectrogram archive and model in, tables out."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from couloir.catalog.clusters import ClusterRow, describe_cluster, write_clusters
+from couloir.catalog.events import build_table, numpy_column, write_events
+from couloir.catalog.latent import write_latent
+from couloir.catalog.quakeml import write_quakeml
+from couloir.catalog.truth import Matching, read_truth
+from couloir.config import RunConfig, content_hash
+from couloir.identifiers import NS_PER_S
+from couloir.stages.assessment import assess, write_assessment
+from couloir.stages.marks import archive_digest, clear, complete, is_current
+from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.stages.train import fetch_model, in_memory, model_id, quieten_tensorflow
+from couloir.store.events import COLUMNS, event_id
+from couloir.store.location import Location
+from couloir.store.spectrograms import SpectrogramArchive
+
+if TYPE_CHECKING:
+    from couloir.dec.assign import Assignment
+
+CATALOG_VERSION = 1
+PCA_COMPONENTS = 30
+
+
+def run_id(config: RunConfig, archive: SpectrogramArchive) -> str:
+    """Name the run by its settings and events; the same on every machine and in every place."""
+    chosen = config.archive.model_dump(mode="json", include={"select", "start", "end", "band_priority"})
+    return content_hash(chosen, detection_hash(config), training_hash(config), archive_digest(archive))
+
+
+def catalog_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:
+    """Say what a catalog is made from."""
+    truth = _truth_place(config)
+    text = truth.read_text() if truth else None
+    return {
+        "version": CATALOG_VERSION,
+        "model_id": model_id(config, archive),
+        "run_id": run_id(config, archive),
+        "catalog": content_hash(config.catalog, text),
+    }
+
+
+def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
+    """Assign every event to a cluster and write the catalog, unless it is there already.
+
+    Parameters
+    ----------
+    config : RunConfig
+    archive : SpectrogramArchive
+
+    Returns
+    -------
+    bool
+        Whether it was written now.
+
+    Raises
+    ------
+    MissingStageError
+        When the run has no model.
+    ConfigError
+        When `catalog.truth` cannot be read.
+    """
+    place = output_of(config) / "catalog"
+    mark = catalog_mark(config, archive)
+    if is_current(place, mark):
+        return False
+    truth_place = _truth_place(config)
+    truth = read_truth(truth_place) if truth_place else []
+    quieten_tensorflow()
+    from couloir.dec.assign import assign, load_model
+
+    with tempfile.TemporaryDirectory(prefix="couloir-model-") as folder:
+        files = fetch_model(config, archive, Path(folder))
+        initial = np.load(files["initial_labels.npy"], allow_pickle=False)
+        samples = in_memory(archive)
+        assignment = assign(load_model(files["dec.keras"]), samples)
+    table = build_table(_columns(config, archive, assignment))
+    matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
+    labels = matching.labels if matching else [None] * len(table)
+    classes, rows = _classify(config, table, labels)
+    table = _replace(_replace(table, "label", labels), "class", classes)
+
+    clear(place)
+    write_clusters(place, rows)
+    write_events(place, table)
+    write_latent(place, table, assignment.latent, assignment.q)
+    if matching:
+        methods = {
+            "DEC": assignment.cluster,
+            "k-means on autoencoder": initial,
+            "k-means on PCA": _pca_labels(config, samples),
+        }
+        write_assessment(place, assess(labels, classes, methods, matching))
+    else:
+        (place / "assessment.json").remove()
+    if config.catalog.quakeml:
+        write_quakeml(place, table)
+    complete(place, mark)
+    return True
+
+
+def _truth_place(config: RunConfig) -> Location | None:
+    return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
+
+
+def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment") -> dict[str, Any]:
+    """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
+    bands = [archive.blocks[number].band for number in archive.block_numbers()]
+    stored = {name: archive.column(name) for name in COLUMNS}
+    n = len(archive)
+    return stored | {
+        "event_id": [event_id(band, start) for band, start in zip(bands, stored["start_time"], strict=True)],
+        "network": [band.network for band in bands],
+        "station": [band.station for band in bands],
+        "location": [band.location for band in bands],
+        "band_instrument": [band.band_instrument for band in bands],
+        "duration_s": (stored["end_time"] - stored["onset_time"]) / NS_PER_S,
+        "cluster": assignment.cluster,
+        "confidence": assignment.confidence,
+        "novelty": assignment.novelty,
+        "class": [None] * n,
+        "label": [None] * n,
+        "model_id": [model_id(config, archive)] * n,
+        "run_id": [run_id(config, archive)] * n,
+    }
+
+
+def _classify(
+    config: RunConfig, table: pa.Table, labels: Sequence[str | None]
+) -> tuple[list[str | None], list[ClusterRow]]:
+    """Give each event the class of its cluster, and describe the clusters."""
+    from couloir.dec.assess import majority_classes
+
+    clusters = numpy_column(table, "cluster")
+    majority = majority_classes(labels, clusters, config.train.clusters)
+    rows = [
+        describe_cluster(
+            table,
+            row.cluster,
+            majority_class=row.name,
+            purity=row.purity if row.n_labelled else None,
+            labelled=row.n_labelled,
+        )
+        for row in majority
+    ]
+    return [majority[cluster].name for cluster in clusters], rows
+
+
+def _pca_labels(config: RunConfig, samples: Any) -> NDArray[np.int32]:
+    from couloir.dec.assess import pca_kmeans
+
+    components = min(PCA_COMPONENTS, len(samples))
+    return pca_kmeans(samples, components=components, clusters=config.train.clusters, seed=config.train.seed)
+
+
+def _replace(table: pa.Table, name: str, values: Sequence[str | None]) -> pa.Table:
+    position = table.schema.get_field_index(name)
+    return table.set_column(position, table.schema.field(name), pa.array(values, table.schema.field(name).type))

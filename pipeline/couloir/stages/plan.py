@@ -1,0 +1,151 @@
+"""Plan a run: which station-days exist, what is missing, and what they will cost."""
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+
+from couloir.archive.inventory import Inventory, take_inventory
+from couloir.archive.layout import Layout
+from couloir.archive.listing import list_objects
+from couloir.config import RunConfig
+from couloir.errors import ArchiveError
+from couloir.identifiers import BandId
+from couloir.kernels.spectrogram import COMPONENTS
+from couloir.stages.station_day import REACH_DAYS
+
+SECONDS_PER_MB = 0.35
+"""Detection of a decoded MB of Steim2 takes about this long on one core (2026, 2.4 GHz server core), s."""
+SECONDS_PER_DAY = 1.5
+"""What a station-day costs whatever its size: grids, filter, medians, s."""
+_ARRAYS = 9
+"""Full-length float32 arrays alive at once while a station-day is worked on, measured."""
+
+
+@dataclass(frozen=True)
+class BandPlan:
+    """Hold what exists of one sensor in the period.
+
+    Attributes
+    ----------
+    days : int
+        Station-days chosen.
+    size : int
+        Bytes.
+    incomplete : int
+        Station-days without all three components.
+    missing : tuple of (date, date)
+        Stretches of the period without this sensor: first and last day.
+    """
+
+    band: BandId
+    components: str
+    days: int
+    size: int
+    incomplete: int
+    missing: tuple[tuple[dt.date, dt.date], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what a run would do, and what it would cost.
+
+    Attributes
+    ----------
+    core_seconds : float
+        Estimate of the detection's time on one core, s.
+    memory_bytes : int
+        Estimate of a worker's peak memory.
+    """
+
+    inventory: Inventory
+    bands: tuple[BandPlan, ...]
+    period_days: int
+    core_seconds: float
+    memory_bytes: int
+
+    @property
+    def station_days(self) -> int:
+        """Station-days chosen."""
+        return len(self.inventory.chosen)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the chosen station-days."""
+        return sum(band.size for band in self.bands)
+
+    @property
+    def missing_days(self) -> int:
+        """Station-days of the period without any file."""
+        return sum((last - first).days + 1 for band in self.bands for first, last in band.missing)
+
+
+def plan(config: RunConfig) -> Plan:
+    """List the archive and choose what will be worked on.
+
+    Raises
+    ------
+    ArchiveError
+        When nothing matches; the text shows the pattern and the nearest names that do exist.
+    ConfigError
+        When the layout is wrong.
+    """
+    archive = config.archive
+    days = archive.days
+    beyond = [days[0] - dt.timedelta(days=k) for k in range(REACH_DAYS, 0, -1)]
+    beyond += [days[-1] + dt.timedelta(days=k) for k in range(1, REACH_DAYS + 1)]
+    objects = list_objects(
+        archive.url,
+        Layout.named(archive.layout),
+        patterns=archive.patterns,
+        days=sorted([*days, *beyond]),
+        storage_options=archive.storage_options,
+    )
+    inventory = take_inventory(objects, days=days, band_priority=archive.band_priority)
+    if not inventory.chosen:
+        found = sorted({item.day for item in objects})
+        raise ArchiveError(
+            f"{archive.url} holds {', '.join(archive.select)} on {found[0]} to {found[-1]}, "
+            f"but not from {days[0]} to {days[-1]}: change archive.start and archive.end (exclusive)"
+            if found
+            else f"{archive.url}: no channel of {', '.join(archive.select)} has a usable orientation "
+            f"({'; '.join(inventory.skipped)})"
+        )
+    bands = tuple(_band_plans(inventory, days))
+    size = sum(band.size for band in bands)
+    return Plan(
+        inventory,
+        bands,
+        len(days),
+        core_seconds=SECONDS_PER_MB * size / 1e6 + SECONDS_PER_DAY * len(inventory.chosen),
+        memory_bytes=_memory(inventory, config.detect.sampling_rate),
+    )
+
+
+def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPlan]:
+    held: dict[BandId, list[dt.date]] = defaultdict(list)
+    for station_day in inventory.chosen:
+        held[station_day.band].append(station_day.day)
+    plans = []
+    for band, have in sorted(held.items()):
+        files = [inventory.files[key] for key in inventory.chosen if key.band == band]
+        components = "".join(c for c in COMPONENTS if any(c in item.components for item in files))
+        incomplete = sum(len(item.components) < len(COMPONENTS) for item in files)
+        missing = _stretches([day for day in days if day not in set(have)])
+        plans.append(BandPlan(band, components, len(have), sum(item.size for item in files), incomplete, missing))
+    return plans
+
+
+def _stretches(days: list[dt.date]) -> tuple[tuple[dt.date, dt.date], ...]:
+    stretches: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if stretches and day - stretches[-1][1] == dt.timedelta(days=1):
+            stretches[-1] = (stretches[-1][0], day)
+        else:
+            stretches.append((day, day))
+    return tuple(stretches)
+
+
+def _memory(inventory: Inventory, sampling_rate: float) -> int:
+    largest = max(inventory.files[key].size for key in inventory.chosen)
+    day_samples = 86_400 * sampling_rate
+    return int(250e6 + 2 * largest + _ARRAYS * 4 * day_samples)

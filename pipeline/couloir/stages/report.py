@@ -1,0 +1,224 @@
+"""Report: archive, model and catalog in, one HTML page out."""
+
+import csv
+import io
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from couloir import __version__
+from couloir.catalog.clusters import ClusterRow, read_clusters
+from couloir.catalog.events import numpy_column, read_events
+from couloir.catalog.latent import read_latent
+from couloir.catalog.truth import VISIBLE_SNR
+from couloir.config import RunConfig
+from couloir.errors import MissingStageError
+from couloir.identifiers import BandId
+from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, ScoreRow, TypicalEvent, render
+from couloir.report.maps import project, sample
+from couloir.stages.assessment import read_assessment
+from couloir.stages.catalog import catalog_mark
+from couloir.stages.marks import clear, complete, is_current
+from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.events import event_id
+from couloir.store.location import Location
+from couloir.store.outcomes import Outcome
+from couloir.store.spectrograms import SpectrogramArchive
+
+TYPICAL = 4
+"""Events shown of each cluster."""
+_TOLD = ("numpy", "scipy", "obspy", "zarr", "keras")
+_MEAN_OVER = 512
+"""Events, at most, in a cluster's mean spectrogram."""
+
+
+def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Outcome]) -> bool:
+    """Write the report, unless it is there already.
+
+    Parameters
+    ----------
+    config : RunConfig
+    archive : SpectrogramArchive
+    outcomes : sequence of Outcome
+        What became of every station-day.
+
+    Returns
+    -------
+    bool
+        Whether it was written now.
+
+    Raises
+    ------
+    MissingStageError
+        When the run has no catalog, or one of other settings.
+    """
+    output = output_of(config)
+    place = output / "report"
+    mark = catalog_mark(config, archive) | {"report": __version__}
+    if not is_current(output / "catalog", catalog_mark(config, archive)):
+        raise MissingStageError(
+            f"{output / 'catalog'} is missing or of other settings. Run `couloir catalog` first."
+        )
+    if is_current(place, mark):
+        return False
+    clear(place)
+    (place / "index.html").write_text(render(_gather(config, archive, outcomes)))
+    complete(place, mark)
+    return True
+
+
+def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Outcome]) -> ReportData:
+    output = output_of(config)
+    table = read_events(output / "catalog")
+    rows = read_clusters(output / "catalog")
+    stations = sorted({str(outcome.station_day.band) for outcome in outcomes})
+    latent = read_latent(output / "catalog")
+    ids = table["event_id"].to_pylist()
+    shown = sample(len(ids), seed=config.train.seed)
+    vectors = np.array([latent[ids[i]] for i in shown]) if len(shown) else np.empty((0, config.train.latent))
+    cluster = numpy_column(table, "cluster")
+    assessment = read_assessment(output / "catalog")
+    return ReportData(
+        title=f"Events at {_places(stations)}",
+        facts=_facts(config, outcomes),
+        sampling_rate=config.detect.sampling_rate,
+        window_s=config.detect.window_s,
+        before_onset_s=config.detect.before_onset_s,
+        cluster=cluster,
+        onset_ns=numpy_column(table, "onset_time"),
+        confidence=numpy_column(table, "confidence"),
+        snr=numpy_column(table, "snr"),
+        station_index=np.array([stations.index(name) for name in _bands(table)], np.int32),
+        stations=tuple(stations),
+        clusters=_views(archive, table, rows),
+        latent_map=project(vectors, config.train.seed) if len(shown) else np.empty((0, 2), np.float32),
+        latent_cluster=cluster[shown],
+        training=_training_log(output / "model" / "log.csv"),
+        outcomes=tuple(
+            DayOutcome(str(o.station_day.band), o.station_day.day, o.status, o.events, o.reason) for o in outcomes
+        ),
+        scores=tuple(
+            ScoreRow(m.method, m.purity, m.nmi, m.ari, m.hungarian_accuracy)
+            for m in (assessment.methods if assessment else ())
+        ),
+        detection=tuple(
+            DetectionRow(d.name, d.truth, d.detected, d.recall, d.precision)
+            for d in (assessment.detection if assessment else ())
+        ),
+        confusion=(assessment.classes, _confusion(assessment.confusion, rows)) if assessment else None,
+        tolerance=config.train.tolerance,
+    )
+
+
+def _views(archive: SpectrogramArchive, table: pa.Table, rows: list[ClusterRow]) -> tuple[ClusterView, ...]:
+    """Show each cluster by its mean and by its most typical events: those the model is surest of."""
+    position = _positions(archive)
+    ids = table["event_id"].to_pylist()
+    cluster = numpy_column(table, "cluster")
+    confidence = numpy_column(table, "confidence")
+    snr, onset = numpy_column(table, "snr"), numpy_column(table, "onset_time")
+    bands = _bands(table)
+    views = []
+    for row in rows:
+        members = np.flatnonzero(cluster == row.cluster)
+        surest = members[np.argsort(-confidence[members], kind="stable")]
+        best = _distinct(surest, onset)
+        wanted = np.array([position[ids[i]] for i in best], np.int64)
+        waveforms, spectrograms = archive.waveforms(wanted), archive[wanted]
+        typical = tuple(
+            TypicalEvent(
+                ids[i], bands[i], int(onset[i]), float(confidence[i]), float(snr[i]), waveforms[k], spectrograms[k]
+            )
+            for k, i in enumerate(best)
+        )
+        some = surest[np.linspace(0, len(surest) - 1, min(len(surest), _MEAN_OVER)).astype(int)]
+        mean = _mean(archive, np.array([position[ids[i]] for i in some], np.int64))
+        views.append(
+            ClusterView(row.cluster, row.events, row.majority_class, row.purity, row.labelled, mean, typical)
+        )
+    return tuple(views)
+
+
+def _distinct(surest: NDArray[np.int64], onset: NDArray[np.int64]) -> list[int]:
+    """Take the surest events, but not one source twice: onsets a minute apart."""
+    chosen: list[int] = []
+    for i in surest:
+        if all(abs(int(onset[i]) - int(onset[j])) > 60_000_000_000 for j in chosen):
+            chosen.append(int(i))
+        if len(chosen) == TYPICAL:
+            break
+    return chosen
+
+
+def _mean(archive: SpectrogramArchive, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+    if not len(wanted):
+        return np.zeros(archive.shape[1:], np.float32)
+    mean: NDArray[np.float32] = archive[wanted].mean(axis=0, dtype=np.float32)
+    return mean
+
+
+def _positions(archive: SpectrogramArchive) -> dict[str, int]:
+    starts = archive.column("start_time")
+    numbers = archive.block_numbers()
+    return {
+        event_id(archive.blocks[number].band, int(start)): i
+        for i, (number, start) in enumerate(zip(numbers, starts, strict=True))
+    }
+
+
+def _bands(table: pa.Table) -> list[str]:
+    codes = (table[name].to_pylist() for name in ("network", "station", "location", "band_instrument"))
+    return [str(BandId(*row)) for row in zip(*codes, strict=True)]
+
+
+def _confusion(counts: Sequence[Sequence[int]], rows: list[ClusterRow]) -> NDArray[np.int64]:
+    """Widen the counts to a column for each cluster, those without labelled events included."""
+    wide = np.zeros((len(counts), len(rows)), np.int64)
+    for number, row in enumerate(counts):
+        wide[number, : len(row)] = row
+    return wide
+
+
+def _training_log(place: Location) -> dict[str, NDArray[Any]]:
+    text = place.read_text()
+    if not text:
+        return {}
+    rows = list(csv.DictReader(io.StringIO(text)))
+    names = rows[0].keys() if rows else ()
+    return {
+        name: np.array([row[name] for row in rows])
+        if name == "phase"
+        else np.array([float(row[name]) if row[name] else np.nan for row in rows])
+        for name in names
+    }
+
+
+def _places(stations: Sequence[str]) -> str:
+    names = sorted({name.split(".")[1] for name in stations})
+    return ", ".join(names) if len(names) <= 6 else f"{len(names)} stations"
+
+
+def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, str], ...]:
+    archive, detect, train = config.archive, config.detect, config.train
+    read = sum(outcome.read_bytes for outcome in outcomes)
+    hours = sum(outcome.valid_s for outcome in outcomes) / 3600
+    truth = f"{config.catalog.truth} (recall over intervals of snr {VISIBLE_SNR:g} or more)"
+    shape = f"{config.spectrogram.frequencies} x {config.spectrogram.times} x 3"
+    facts = {
+        "Archive": archive.url,
+        "Selection": ", ".join(archive.select),
+        "Period": f"{archive.start} to {archive.end} (exclusive), UTC",
+        "Recordings": f"{len(outcomes)} station-days, {hours:,.0f} valid hours, {read / 1e6:,.0f} MB read",
+        "Detection": f"{detect.envelope} envelope, {detect.band[0]:g} to {detect.band[1]:g} Hz, "
+        f"on at median + {detect.on_factor:g} MAD, off at median + {detect.off_factor:g} MAD",
+        "Spectrograms": f"{shape}, {config.spectrogram.transform}",
+        "Training": f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",
+        "Truth": truth if config.catalog.truth else "none given (catalog.truth)",
+        "Settings": f"detection {detection_hash(config)}, training {training_hash(config)}",
+        "Versions": ", ".join([f"couloir {__version__}", *(f"{name} {version(name)}" for name in _TOLD)]),
+    }
+    return tuple(facts.items())

@@ -1,0 +1,77 @@
+"""Run the stages one after another on one output place, and say what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from couloir.config import RunConfig
+from couloir.errors import StoreError, TooManyFailuresError
+from couloir.runfile import dump
+from couloir.stages.plan import Plan
+from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.outcomes import Outcome
+from couloir.store.spectrograms import SpectrogramArchive, read_mark
+
+
+@dataclass(frozen=True)
+class Places:
+    """Name what a finished run leaves for a user to open."""
+
+    catalog: str
+    report: str
+
+
+def places(config: RunConfig) -> Places:
+    """Name the catalog and the report of a run."""
+    output = output_of(config)
+    return Places(str(output / "catalog" / "events.csv"), str(output / "report" / "index.html"))
+
+
+def keep_settings(config: RunConfig) -> None:
+    """Write the resolved run file to the output, with the hashes of each stage's settings."""
+    head = (
+        f"# Written by couloir; the settings in full, without credentials.\n"
+        f"# detection {detection_hash(config)}, training {training_hash(config)}\n"
+    )
+    (output_of(config) / "run.yaml").write_text(head + dump(config))
+
+
+def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:
+    """Open the spectrogram archive of a run.
+
+    Raises
+    ------
+    StoreError
+        When a block is missing, or was made with other settings.
+    """
+    output = output_of(config)
+    expected = detection_hash(config)
+    blocks = sorted(plan.inventory.blocks)
+    for block in blocks:
+        mark = read_mark(output, block)
+        if mark is None:
+            raise StoreError(f"{output}: block {block} is not complete. Run `couloir detect` first.")
+        if mark.get("settings") != expected:
+            raise StoreError(
+                f"{output}: block {block} was made with other settings ({mark.get('settings')}, now {expected}). "
+                "Run `couloir detect` to make it again, or give another output.url."
+            )
+    return SpectrogramArchive(output, blocks)
+
+
+def check_failures(config: RunConfig, outcomes: Sequence[Outcome]) -> None:
+    """Raise if more station-days failed than the run file allows.
+
+    Raises
+    ------
+    TooManyFailuresError
+        Naming how many, and the first of them with its reason.
+    """
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    allowed = config.compute.max_failed_fraction
+    if outcomes and len(failed) > allowed * len(outcomes):
+        first = failed[0]
+        raise TooManyFailuresError(
+            f"{len(failed)} of {len(outcomes)} station-days failed; "
+            f"compute.max_failed_fraction allows {allowed:.0%}. "
+            f"The first: {first.station_day}: {first.reason}. All of them are in {output_of(config) / 'outcomes'}."
+        )

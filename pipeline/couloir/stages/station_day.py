@@ -1,0 +1,182 @@
+"""Detect one station-day: the task that Dask distributes. Bad data ends in an outcome, never in an error."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import fsspec
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.archive.fetch import Fetcher
+from couloir.archive.inventory import DayFiles
+from couloir.archive.record import DayReader, DayRecord
+from couloir.config import ArchiveConfig, DetectConfig
+from couloir.errors import UnreadableError
+from couloir.identifiers import StationDay
+from couloir.kernels.spectrogram import COMPONENTS
+from couloir.kernels.trigger import Trigger, window_starts
+from couloir.stages.midnight import DetectedDay, DetectedDays
+from couloir.stages.settings import detection_rule
+from couloir.store.events import Event
+from couloir.store.outcomes import Outcome, Status
+
+REACH_DAYS = 2
+"""Days on each side that a task may read: a neighbour whose trigger touches midnight, and that one's neighbour."""
+_SETTLING_S = 10.0
+"""The filter's impulse response has died away after this, s."""
+
+
+@dataclass(frozen=True)
+class DayTask:
+    """Hold all that the detection of one station-day needs; small, and the same wherever it runs."""
+
+    station_day: StationDay
+    files: Mapping[dt.date, DayFiles]
+    archive: ArchiveConfig
+    detect: DetectConfig
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """Hold a station-day's outcome, its events and their windows (events, 3, samples), counts."""
+
+    outcome: Outcome
+    events: tuple[Event, ...]
+    waveforms: NDArray[np.float32]
+
+    @classmethod
+    def nothing(cls, outcome: Outcome, detect: DetectConfig) -> "DayResult":
+        """Make the result of a day without events."""
+        return cls(outcome, (), np.empty((0, len(COMPONENTS), detect.window_samples), np.float32))
+
+
+def detect_station_day(task: DayTask) -> DayResult:
+    """Read a station-day, find its triggers and cut their windows.
+
+    Parameters
+    ----------
+    task : DayTask
+
+    Returns
+    -------
+    DayResult
+        Always: what goes wrong is told by the outcome's status and reason.
+    """
+    try:
+        return _detect(task)
+    except UnreadableError as error:
+        outcome = Outcome(task.station_day, "unreadable", str(error))
+    except Exception as error:  # one day must never end a run of years
+        outcome = Outcome(task.station_day, "failed", f"{type(error).__name__}: {error}")
+    return DayResult.nothing(outcome, task.detect)
+
+
+def _detect(task: DayTask) -> DayResult:
+    file_system, _ = fsspec.core.url_to_fs(task.archive.url, **dict(task.archive.storage_options))
+    fetcher = Fetcher(file_system)
+    settings = task.detect
+    context_s = settings.window_s + settings.merge_s + _SETTLING_S
+    reader = DayReader(fetcher, task.files, settings.sampling_rate, context_s)
+    days = DetectedDays(reader, detection_rule(settings))
+
+    day = days.day(task.station_day.day)
+    status, reason = _judge(day, settings)
+    events: list[Event] = []
+    waveforms: list[NDArray[np.float32]] = []
+    dropped = 0
+    if status == "ok":
+        for event, waveform in _windows(days, task):
+            if waveform is None:
+                dropped += 1
+            else:
+                events.append(event)
+                waveforms.append(waveform)
+    noise = next((envelope.noise for envelope in day.detection.envelopes if envelope.noise), None)
+    outcome = Outcome(
+        task.station_day,
+        status,
+        reason,
+        events=len(events),
+        dropped=dropped,
+        valid_s=day.detection.valid / settings.sampling_rate,
+        median=noise.median if noise else None,
+        mad=noise.mad if noise else None,
+        read_bytes=fetcher.bytes_read,
+        seconds={**fetcher.seconds, "detect": days.seconds},
+        remarks=day.remarks,
+    )
+    return (
+        DayResult(outcome, tuple(events), np.stack(waveforms)) if events else DayResult.nothing(outcome, settings)
+    )
+
+
+def _judge(day: DetectedDay, settings: DetectConfig) -> tuple[Status, str]:
+    valid_s = day.detection.valid / settings.sampling_rate
+    if settings.envelope == "vertical" and "Z" not in day.record.components:
+        return "empty", "detect.envelope is vertical, and there is no usable vertical component"
+    if valid_s < settings.min_valid_s:
+        return "too_gappy", f"{valid_s:.0f} s valid, detect.min_valid_s is {settings.min_valid_s:g}"
+    if day.detection.flat:
+        return "flat", "the envelope's MAD is 0: a dead, clipped or constant channel"
+    return "ok", ""
+
+
+def _windows(days: DetectedDays, task: DayTask) -> Iterator[tuple[Event, NDArray[np.float32] | None]]:
+    """Cut the windows of a day's triggers, in order; a window with too few samples comes as None."""
+    settings = task.detect
+    day = days.day(task.station_day.day)
+    before = round(settings.before_onset_s * settings.sampling_rate)
+    length = settings.window_samples
+    for trigger in days.owned_triggers(task.station_day.day):
+        for number, start in enumerate(window_starts(trigger, before=before, length=length)):
+            holder, shift = day, 0
+            if start + length > len(next(iter(day.record.components.values())).samples):
+                following = days.neighbour(task.station_day.day + dt.timedelta(days=1))
+                holder, shift = (following, days.samples_a_day) if following else (day, 0)
+            waveform, coverage = _cut(holder.record, start - shift, length, settings.min_window_coverage)
+            event = _describe(day, trigger, number, start, length, (holder, shift), coverage)
+            yield event, waveform
+
+
+def _cut(record: DayRecord, start: int, length: int, least: float) -> tuple[NDArray[np.float32] | None, float]:
+    """Cut a window of all components; one with too few samples counts as not recorded."""
+    waveform = np.full((len(COMPONENTS), length), np.nan, np.float32)
+    coverages = []
+    for row, name in enumerate(COMPONENTS):
+        if name not in record.components:
+            continue
+        cut = record.components[name].cut(start, length)
+        coverage = float(np.mean(~np.isnan(cut)))
+        if coverage >= least:
+            waveform[row] = cut
+            coverages.append(coverage)
+    return (waveform, float(np.mean(coverages))) if coverages else (None, 0.0)
+
+
+def _describe(
+    day: DetectedDay,
+    trigger: Trigger,
+    number: int,
+    start: int,
+    length: int,
+    holder: tuple[DetectedDay, int],
+    coverage: float,
+) -> Event:
+    """Measure the trigger inside one of its windows, against the noise of the day that it belongs to."""
+    first, last = max(trigger.onset, start), min(trigger.end, start + length)
+    there, shift = holder
+    position, amplitude = there.detection.peak(first - shift, last - shift)
+    _, noise = day.detection.loudest(trigger.onset, trigger.end)
+    return Event(
+        start_time=day.record.time_ns(start),
+        onset_time=day.record.time_ns(trigger.onset),
+        peak_time=there.record.time_ns(position),
+        end_time=day.record.time_ns(trigger.end),
+        window=number,
+        peak_amplitude=amplitude,
+        median=noise.median,
+        mad=noise.mad,
+        snr=amplitude / noise.median if noise.median > 0 else float("inf"),
+        coverage=coverage,
+    )

@@ -1,0 +1,119 @@
+"""Train: spectrogram archive in, model out."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+
+from couloir.config import RunConfig, content_hash
+from couloir.errors import MissingStageError
+from couloir.stages.marks import archive_digest, clear, complete, is_current
+from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.location import Location
+from couloir.store.spectrograms import SpectrogramArchive
+
+if TYPE_CHECKING:
+    from couloir.dec.samples import Samples
+
+MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy")
+_MEMORY_SHARE = 0.6
+
+Progress = Callable[[str, int, int, str], None]
+
+
+def model_id(config: RunConfig, archive: SpectrogramArchive) -> str:
+    """Name the model by what it is trained on and how."""
+    return content_hash(detection_hash(config), training_hash(config), archive_digest(archive))
+
+
+def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress) -> bool:
+    """Train the model, unless the output holds the one that would come out.
+
+    Parameters
+    ----------
+    config : RunConfig
+    archive : SpectrogramArchive
+        What to train on.
+    progress : callable
+        Told phase, steps done, steps in all, and a remark.
+
+    Returns
+    -------
+    bool
+        Whether it was trained now.
+
+    Raises
+    ------
+    TrainingError
+        When there is too little to train on, or training diverges.
+    """
+    place = output_of(config) / "model"
+    mark = {"model_id": model_id(config, archive)}
+    if is_current(place, mark):
+        return False
+    quieten_tensorflow()
+    from couloir.dec.training import train as train_dec
+
+    clear(place)
+    with _working_folder() as folder:
+        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress)
+        np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
+        _bring_home(folder, place)
+    complete(place, mark)
+    return True
+
+
+def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) -> dict[str, Path]:
+    """Fetch the files of the run's model to a folder of this machine.
+
+    Raises
+    ------
+    MissingStageError
+        When there is no model, or when it was trained on something else or otherwise.
+    """
+    place = output_of(config) / "model"
+    if not is_current(place, {"model_id": model_id(config, archive)}):
+        raise MissingStageError(
+            f"{place} holds no model for these spectrograms and settings. Run `couloir train` first."
+        )
+    files = {}
+    for name in MODEL_FILES:
+        data = (place / name).read_bytes()
+        if data is None:
+            raise MissingStageError(f"{place / name} is gone. Remove {place} and run `couloir train` again.")
+        files[name] = folder / name
+        files[name].write_bytes(data)
+    return files
+
+
+def in_memory(archive: SpectrogramArchive) -> "Samples":
+    """Load the spectrograms into memory where they fit; else they are read as they are needed."""
+    size = int(np.prod(archive.shape, dtype=np.int64)) * np.dtype(np.float16).itemsize
+    return archive.load() if size < _MEMORY_SHARE * psutil.virtual_memory().available else archive
+
+
+def quieten_tensorflow() -> None:
+    """Keep TensorFlow's start-up notes off the terminal; errors still show."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+
+@contextmanager
+def _working_folder() -> Iterator[Path]:
+    """Give a folder of this machine to train in."""
+    folder = Path(tempfile.mkdtemp(prefix="couloir-train-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bring_home(folder: Path, place: Location) -> None:
+    for name in MODEL_FILES:
+        (place / name).write_bytes((folder / name).read_bytes())

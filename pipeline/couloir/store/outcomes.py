@@ -1,0 +1,86 @@
+"""Keep what became of every station-day."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from couloir.identifiers import BandId, Block, StationDay
+from couloir.store.location import Location
+
+Status = Literal["ok", "empty", "flat", "too_gappy", "unreadable", "failed"]
+FAILURES: tuple[Status, ...] = ("unreadable", "failed")
+"""Statuses that count against `compute.max_failed_fraction`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what became of one station-day.
+
+    Attributes
+    ----------
+    status : str
+        ``ok``; ``empty``: no samples of that day; ``flat``: MAD = 0; ``too_gappy``: too few valid samples to
+        measure the noise; ``unreadable``: no object of it decodes; ``failed``: something else broke.
+    reason : str
+        Why it is not ok.
+    events : int
+        Windows stored.
+    dropped : int
+        Windows not stored since too few of their samples were recorded.
+    valid_s : float
+        Seconds of the day that counted.
+    median, mad : float or None
+        Noise of the envelope, counts; of the first component where each is by itself.
+    read_bytes : int
+    seconds : mapping of str to float
+        Time spent in each step.
+    remarks : tuple of str
+        What was odd, refused or repaired, without making the day useless.
+    """
+
+    station_day: StationDay
+    status: Status
+    reason: str = ""
+    events: int = 0
+    dropped: int = 0
+    valid_s: float = 0.0
+    median: float | None = None
+    mad: float | None = None
+    read_bytes: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts as a failure."""
+        return self.status in FAILURES
+
+
+def write_outcomes(output: Location, block: Block, outcomes: Sequence[Outcome]) -> None:
+    """Write the outcomes of a block's station-days."""
+    rows = []
+    for outcome in outcomes:
+        row = asdict(outcome) | {
+            "station": str(outcome.station_day.band),
+            "day": outcome.station_day.day.isoformat(),
+        }
+        del row["station_day"]
+        rows.append({"station": row.pop("station"), "day": row.pop("day"), **row})
+    _place(output, block).write_text(json.dumps(rows, indent=1))
+
+
+def read_outcomes(output: Location, blocks: Iterable[Block]) -> list[Outcome]:
+    """Read the outcomes of blocks, by known keys; a block without any gives none."""
+    outcomes = []
+    for block in blocks:
+        text = _place(output, block).read_text()
+        for row in json.loads(text) if text else ():
+            station_day = StationDay(BandId.parse(row.pop("station")), dt.date.fromisoformat(row.pop("day")))
+            outcomes.append(Outcome(station_day, **row | {"remarks": tuple(row["remarks"])}))
+    return outcomes
+
+
+def _place(output: Location, block: Block) -> Location:
+    return output / "outcomes" / f"{block.key}.json"

@@ -1,0 +1,129 @@
+"""Show plans, progress and results on a terminal."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from couloir.catalog.clusters import ClusterRow
+from couloir.stages.assessment import Assessment
+from couloir.stages.plan import Plan
+from couloir.store.outcomes import Outcome
+
+console = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+class _Rate(ProgressColumn):
+    """Show steps a second, or seconds a step."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show bars with rate and remaining time while the block runs."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, expand=False) as progress:
+        yield progress
+
+
+def show_plan(plan: Plan, workers: int) -> None:
+    """Print what a run would do."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("sensor", "components", "days", "MB", "missing"):
+        table.add_column(name, justify="right" if name in ("days", "MB") else "left")
+    for band in plan.bands:
+        note = f"  ({band.incomplete} days without all three)" if band.incomplete else ""
+        table.add_row(
+            str(band.band),
+            band.components + note,
+            str(band.days),
+            f"{band.size / 1e6:,.0f}",
+            _missing(band.missing),
+        )
+    out.print(table)
+    days = "day" if plan.period_days == 1 else "days"
+    out.print(
+        f"\n{plan.station_days} station-days of {len(plan.bands)} sensors in {plan.period_days} {days}, "
+        f"{plan.size / 1e6:,.0f} MB; {plan.missing_days} station-days have no file."
+    )
+    for reason, number in sorted(plan.inventory.skipped.items()):
+        out.print(f"Left out: {reason} ({number} times)")
+    out.print(
+        f"Detection should take about {_duration(plan.core_seconds / workers)} on {workers} "
+        f"{'worker' if workers == 1 else 'workers'}, with up to {plan.memory_bytes / 1e9:.1f} GB each."
+    )
+
+
+def show_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Print how many station-days came to what."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
+    console.print(f"{len(outcomes)} station-days: {told}; {sum(o.events for o in outcomes):,} events")
+
+
+def show_clusters(rows: Sequence[ClusterRow]) -> None:
+    """Print the table of clusters."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("cluster", "events", "typical hour (UTC)", "majority class", "purity", "labelled"):
+        table.add_column(name, justify="left" if name == "majority class" else "right")
+    for row in sorted(rows, key=lambda row: -row.events):
+        table.add_row(
+            str(row.cluster),
+            f"{row.events:,}",
+            "-" if row.typical_hour is None else f"{row.typical_hour:02d}-{(row.typical_hour + 1) % 24:02d}",
+            row.majority_class or "-",
+            "-" if row.purity is None else f"{row.purity:.2f}",
+            f"{row.labelled:,}",
+        )
+    out.print(table)
+
+
+def show_assessment(assessment: Assessment) -> None:
+    """Print the scores of the clusterings."""
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    table.add_column("method")
+    for name in ("purity", "NMI", "ARI", "Hungarian accuracy"):
+        table.add_column(name, justify="right")
+    for row in assessment.methods:
+        values = (row.purity, row.nmi, row.ari, row.hungarian_accuracy)
+        table.add_row(row.method, *(f"{value:.3f}" for value in values))
+    out.print(table)
+
+
+def _missing(stretches: Sequence[tuple[object, object]]) -> str:
+    shown = [str(a) if a == b else f"{a} to {b}" for a, b in stretches[:3]]
+    return ", ".join(shown) + (f" and {len(stretches) - 3} more stretches" if len(stretches) > 3 else "") or "none"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

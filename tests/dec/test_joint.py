@@ -1,0 +1,89 @@
+import keras
+import numpy as np
+import pytest
+from scipy.stats import entropy
+from sklearn.metrics import mean_squared_error
+
+from couloir.dec.clustering import build_clustering_model, target_distribution
+from couloir.dec.joint import JointModel, cluster
+from couloir.dec.log import TrainingLog
+from couloir.dec.networks import build_autoencoder, encoder_of
+
+
+@pytest.fixture
+def start(samples, settings):
+    """Make the same untrained clustering model each time it is called."""
+
+    def make():
+        autoencoder = build_autoencoder(samples.shape[1:], settings)
+        latent = encoder_of(autoencoder).predict_on_batch(samples.astype(np.float32))
+        return build_clustering_model(autoencoder, latent[:3], alpha=1.0)
+
+    return make
+
+
+@pytest.fixture
+def go(samples, settings, start, tmp_path):
+    """Cluster from the same start with some settings changed."""
+
+    def run(samples=samples, **changes):
+        model = start()
+        with TrainingLog(tmp_path / "log.csv") as log:
+            return model, cluster(model, samples, settings=settings.model_copy(update=changes), log=log)
+
+    return run
+
+
+def test_joint_loss_is_the_weighted_sum_of_kl_and_mean_squared_error(samples, start):
+    model, images = start(), samples[:10].astype(np.float32)
+    joint = JointModel(model, kl_weight=0.3, reconstruction_weight=2.0)
+    outputs = model.predict_on_batch(images)
+    p = target_distribution(outputs["q"])
+    loss = keras.ops.convert_to_numpy(joint.compute_loss(images, p, outputs))
+    kl = np.mean([entropy(a, b) for a, b in zip(p, outputs["q"], strict=True)])
+    mse = mean_squared_error(images.reshape(10, -1), outputs["reconstruction"].reshape(10, -1))
+    assert float(loss) == pytest.approx(0.3 * kl + 2 * mse, rel=1e-4)
+
+
+def test_steps_use_the_targets_of_their_own_samples(go, samples):
+    # With the clustering loss alone, a wrong pairing of targets and samples cannot bring KL down.
+    model, _ = go(kl_weight=1.0, reconstruction_weight=0.0, max_iterations=60, update_interval=60)
+    images = samples.astype(np.float32)
+    q = model.predict_on_batch(images)["q"]
+    assert q.max(axis=1).mean() > go(max_iterations=0)[0].predict_on_batch(images)["q"].max(axis=1).mean()
+
+
+def test_clustering_reads_all_samples_at_renewals_and_each_once_an_epoch_between(go, recorder):
+    go(recorder, max_iterations=6, update_interval=6)
+    renewal, *steps, last = recorder.asked
+    assert len(renewal) == len(last) == len(recorder)
+    assert sorted(np.concatenate(steps)) == list(range(len(recorder)))
+
+
+def test_clustering_ends_at_the_last_iteration_even_between_renewals(go):
+    _, clustered = go(max_iterations=11, update_interval=4)
+    assert (clustered.iterations, clustered.renewals) == (11, 4)
+    assert clustered.stopped_because == "max_iterations"
+
+
+def test_clustering_ends_when_labels_rest(go):
+    _, clustered = go(learning_rate=1e-9, tolerance=0.001, update_interval=4)
+    assert clustered.stopped_because == "converged"
+    assert clustered.iterations == 4
+
+
+def test_no_iterations_leave_the_model_as_k_means_made_it(go, start):
+    model, clustered = go(max_iterations=0)
+    assert clustered.iterations == clustered.best_iteration == 0
+    for kept, first in zip(model.get_weights(), start().get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, first)
+
+
+def test_model_is_left_as_it_was_at_its_best_renewal(go):
+    # At this rate the loss rises again and again; the same run cut at its best renewal is the oracle.
+    wild = {"learning_rate": 0.1, "update_interval": 3}
+    model, clustered = go(max_iterations=24, **wild)
+    assert 0 < clustered.best_iteration < clustered.iterations
+    oracle, _ = go(max_iterations=clustered.best_iteration, **wild)
+    for kept, expected in zip(model.get_weights(), oracle.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, expected)

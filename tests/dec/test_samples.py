@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from couloir.dec.samples import check_samples, count_batches, read_batch, sequential_batches, shuffled_batches
+from couloir.errors import TrainingError
+
+
+def take_epoch(count, batch, seed=0, epochs=1):
+    batches = shuffled_batches(count, batch, generator=np.random.default_rng(seed))
+    return [[next(batches) for _ in range(count_batches(count, batch))] for _ in range(epochs)]
+
+
+@given(st.integers(1, 200), st.integers(1, 64))
+def test_an_epoch_of_shuffled_batches_holds_every_sample_once(count, batch):
+    first, second = take_epoch(count, batch, epochs=2)
+    for epoch in (first, second):
+        assert sorted(np.concatenate(epoch)) == list(range(count))
+        assert all(len(indices) == batch for indices in epoch[:-1])
+
+
+def test_each_epoch_has_an_order_of_its_own():
+    first, second = take_epoch(64, 16, epochs=2)
+    assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_batch_mixes_samples_from_all_over_the_archive():
+    batch = take_epoch(10_000, 100)[0][0]
+    assert batch.max() - batch.min() > 8_000
+
+
+def test_the_same_seed_gives_the_same_batches():
+    for a, b in zip(take_epoch(50, 8, seed=3)[0], take_epoch(50, 8, seed=3)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@given(st.integers(0, 200), st.integers(1, 64))
+def test_sequential_batches_hold_every_sample_in_order(count, batch):
+    parts = list(sequential_batches(count, batch))
+    assert [index for part in parts for index in part] == list(range(count))
+    assert len(parts) == count_batches(count, batch)
+
+
+def test_batches_are_read_as_float32(recorder, samples):
+    batch = read_batch(recorder, np.array([5, 2]))
+    assert batch.dtype == np.float32
+    np.testing.assert_array_equal(batch, samples[[5, 2]])
+
+
+def test_sound_samples_pass(samples, settings):
+    check_samples(samples, settings)
+
+
+def test_too_few_samples_are_refused_with_what_was_found_and_needed(samples, settings):
+    with pytest.raises(TrainingError, match=r"Found 5 spectrograms; 3 clusters .* at least 6\. .*on_factor"):
+        check_samples(samples[:5], settings)
+
+
+def test_samples_that_are_not_pictures_are_refused(settings):
+    with pytest.raises(TrainingError, match=r"\(N, frequencies, times, components\).*\(20, 16\)"):
+        check_samples(np.zeros((20, 16), np.float16), settings)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_counted_and_the_first_is_named(samples, settings, bad):
+    spoilt = np.concatenate([samples] * 4)
+    spoilt[[300, 17, 301], 0, 0, 1] = bad
+    with pytest.raises(TrainingError, match=r"3 of 360 spectrograms hold NaN or infinite.*index 17"):
+        check_samples(spoilt, settings)
