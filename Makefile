@@ -5,7 +5,7 @@ DEMO ?= demo-output
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lock clean help
+.PHONY: demo test check wheel-test lock clean help
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,16 @@ check: $(VENV)/.dev  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+wheel-test: $(VENV)/.dev  ## Build the wheel and start it in an environment of its own
+	@rm -rf dist $(VENV)/wheel
+	@$(BIN)/python -m hatchling build -t wheel >/dev/null
+	@$(BIN)/python -m venv $(VENV)/wheel
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-worker.lock
+	@$(VENV)/wheel/bin/python -m pip --disable-pip-version-check --quiet install --no-deps dist/couloir-*.whl
+	@cd / && $(abspath $(VENV))/wheel/bin/couloir --version
+	@cd / && $(abspath $(VENV))/wheel/bin/python -c 'import couloir.stages.detect, couloir.report, couloir.synth'
+	@rm -rf $(VENV)/wheel
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Couloir needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}. Try: make PYTHON=python3.11")'
@@ -41,6 +51,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 lock:  ## Resolve the dependencies again
 	$(COMPILE) pyproject.toml --extra cpu --group build --output-file requirements.lock
+	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-worker.lock
 	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
 

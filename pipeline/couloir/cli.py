@@ -2,13 +2,14 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from couloir import __version__
-from couloir.errors import CouloirError, TooManyFailuresError
+from couloir.errors import CouloirError, CouloirWarning, TooManyFailuresError
 
 if TYPE_CHECKING:
     from couloir.config import RunConfig
@@ -26,12 +27,20 @@ class _Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
             ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print Couloir's own warnings as a sentence; those of libraries are not for its users."""
+    if issubclass(category, CouloirWarning):
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo(str(message), err=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

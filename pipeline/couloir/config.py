@@ -13,6 +13,8 @@ from couloir.identifiers import Pattern
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+_SHORTEST_SEGMENT = 8
+"""Samples of the shortest segment of a spectrogram that has a shape."""
 BAND_PRIORITY = ("HH", "EH", "CH", "BH", "DH", "SH", "GH", "FH", "HN", "EN", "BN", "DP", "GP")
 
 
@@ -22,24 +24,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-_SECRETS = ("key", "secret", "token", "password", "username", "account_key", "sas_token", "connection_string")
+_SECRET = re.compile(
+    r"^key$|^user(name)?$|secret|token|passw|credential|(access|account|private)_?key|connection_string",
+    re.IGNORECASE,
+)
 
 
-def _refuse_credentials(options: dict[str, Any]) -> dict[str, Any]:
-    """Keep credentials out of what is written with the output, logged and sent to workers."""
-    for name, value in options.items():
-        if name.lower() in _SECRETS:
-            raise ValueError(
-                f"{name!r} is a credential and does not belong in a run file: set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY in the environment, or name a `profile`"
-            )
-        if isinstance(value, dict):
+def _refuse_credentials(options: Any) -> Any:
+    """Keep credentials out of what is written with the output, logged and sent to workers, however deep."""
+    if isinstance(options, list | tuple):
+        for value in options:
+            _refuse_credentials(value)
+    elif isinstance(options, dict):
+        for name, value in options.items():
+            if _SECRET.search(str(name)):
+                raise ValueError(
+                    f"{name!r} is a credential and does not belong in a run file: set AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY in the environment, or name a `profile`"
+                )
             _refuse_credentials(value)
     return options
 
 
 def _refuse_userinfo(url: str) -> str:
-    if re.match(r"[a-z0-9+]+://[^/@]*:[^/@]*@", url):
+    if re.search(r"://[^/@]*:(?!\d*(/|$))[^@]*@", url):  # user:password@, not host:port/with@sign
         raise ValueError("the URL holds a password: give credentials in the environment")
     return url
 
@@ -256,6 +264,19 @@ class RunConfig(Section):
                     f"spectrogram.{name} ({size}) must be a multiple of {halvings}: "
                     f"the encoder of train.filters halves it {len(self.train.filters)} times"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_segment(self) -> Self:
+        rate, bins = self.detect.sampling_rate, self.spectrogram.frequencies
+        segment = round(self.spectrogram.segment_s * rate)
+        longest = min(2 * (bins - 1), self.detect.window_samples)
+        if not _SHORTEST_SEGMENT <= segment <= longest:
+            raise ValueError(
+                f"spectrogram.segment_s ({self.spectrogram.segment_s:g}) must lie between "
+                f"{_SHORTEST_SEGMENT / rate:g} and {longest / rate:g}: at {rate:g} Hz that is what {bins} "
+                f"frequencies and a window of {self.detect.window_s:g} s can hold"
+            )
         return self
 
 

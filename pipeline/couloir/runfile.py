@@ -76,7 +76,7 @@ def build(tree: Tree, *, sources: _Sources | None = None) -> RunConfig:
     """
     sources = sources or _Sources()
     preset = tree.get("preset", "luhu")
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         near = _nearest(str(preset), PRESETS)
         raise ConfigError(
             f"{sources.of(['preset'])}: preset: {preset!r} is unknown{near}; there are: {', '.join(PRESETS)}"
@@ -136,7 +136,7 @@ def _one_line(text: str | None) -> str:
 
 def _read_file(path: Path, sources: _Sources) -> Tree:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"cannot read the run file {path}: {error.strerror}. Make one: couloir init > run.yaml"
@@ -171,7 +171,7 @@ def _from_environment(environment: Mapping[str, str], sources: _Sources) -> Tree
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         path = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if path[0] not in sections and path != ["preset"]:
+        if path != ["preset"] and (path[0] not in sections or len(path) < 2):
             known = [f"{ENVIRONMENT_PREFIX}{name.upper()}__KEY" for name in sections]
             raise ConfigError(f"environment variable {variable} sets nothing; names are {', '.join(known)}")
         _put(tree, path, _value(text), f"environment variable {variable}", sources)

@@ -34,7 +34,7 @@ def test_share_of_changed_labels_is_counted_against_the_previous_renewal(trained
     previous = first.labels.copy()
     previous[:9] = (previous[:9] + 1) % 3
     assert first.changed is None
-    assert renew_targets(assigner, samples, previous=previous).changed == pytest.approx(9 / 90)
+    assert renew_targets(assigner, samples, previous=previous).changed == pytest.approx(9 / 96)
 
 
 @pytest.mark.parametrize(

@@ -66,5 +66,5 @@ def test_samples_that_are_not_pictures_are_refused(settings):
 def test_samples_that_are_not_finite_are_counted_and_the_first_is_named(samples, settings, bad):
     spoilt = np.concatenate([samples] * 4)
     spoilt[[300, 17, 301], 0, 0, 1] = bad
-    with pytest.raises(TrainingError, match=r"3 of 360 spectrograms hold NaN or infinite.*index 17"):
+    with pytest.raises(TrainingError, match=r"3 of 384 spectrograms hold NaN or infinite.*index 17"):
         check_samples(spoilt, settings)

@@ -36,21 +36,21 @@ def test_log_has_a_line_for_each_epoch_and_each_renewal(trained, folder):
     with (folder / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     steps = [(row["phase"], int(row["step"])) for row in rows]
-    assert steps == [("pretrain", n) for n in range(1, 7)] + [("cluster", n) for n in (0, 8, 16, 20)]
-    assert float(rows[5]["loss"]) < float(rows[0]["loss"])
-    assert rows[6]["loss"] == ""
-    for row in rows[7:]:
+    assert steps == [("pretrain", n) for n in range(1, 9)] + [("cluster", n) for n in (0, 8, 16, 20)]
+    assert float(rows[7]["loss"]) < float(rows[0]["loss"])
+    assert rows[8]["loss"] == ""
+    for row in rows[9:]:
         joint = 0.1 * float(row["kl"]) + float(row["reconstruction"])
         assert float(row["loss"]) == pytest.approx(joint, rel=1e-4)
 
 
 def test_metrics_say_how_training_went(trained, metrics, samples):
     assert metrics["seed"] == 7
-    assert metrics["samples"] == 90
-    assert metrics["epochs"] == 6
+    assert metrics["samples"] == 96
+    assert metrics["epochs"] == 8
     assert metrics["iterations"] == trained.iterations == 20
     assert metrics["stopped_because"] == trained.stopped_because == "max_iterations"
-    assert metrics["cluster_sizes"] == [30, 30, 30]
+    assert metrics["cluster_sizes"] == [32, 32, 32]
     assert metrics["collapse"] == list(trained.collapse) == []
     assert metrics["parameters"]["centroids"] == 3 * 4
     assert metrics["backend"]["name"] == keras.backend.backend()
@@ -71,7 +71,7 @@ def test_autoencoders_parameters_are_counted_without_the_clustering_layer(metric
 
 
 def test_progress_tells_each_phase_up_to_its_end(trained, told):
-    for phase, total in (("pretrain", 36), ("cluster", 20), ("assign", 90)):
+    for phase, total in (("pretrain", 48), ("cluster", 20), ("assign", 96)):
         reports = [report for report in told if report[0] == phase]
         assert [done for _, done, _, _ in reports] == sorted(done for _, done, _, _ in reports)
         assert reports[-1][1] == reports[-1][2] == total
@@ -96,14 +96,14 @@ def test_a_batch_larger_than_the_samples_takes_them_all_and_says_so(samples, set
     large = settings.model_copy(update={"batch": 1000, "epochs": 1, "max_iterations": 0})
     messages = []
     result = train(samples, large, folder=tmp_path, progress=lambda *report: messages.append(report[3]))
-    assert "train.batch is 1000, but there are only 90 samples" in result.notes[0]
+    assert "train.batch is 1000, but there are only 96 samples" in result.notes[0]
     assert result.notes[0] in messages
-    assert json.loads((tmp_path / "metrics.json").read_text())["batch"] == 90
+    assert json.loads((tmp_path / "metrics.json").read_text())["batch"] == 96
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 def test_a_collapse_is_warned_of_and_recorded(samples, settings, tmp_path):
-    copies = np.repeat(samples[:2], 20, axis=0)
+    copies = np.repeat(samples[:2], 24, axis=0)
     quick = settings.model_copy(update={"epochs": 1, "max_iterations": 4, "update_interval": 2})
     with pytest.warns(CouloirWarning, match=r"collapsed: 1 of 3 clusters are empty.*no sound state to keep"):
         result = train(copies, quick, folder=tmp_path)

@@ -97,7 +97,7 @@ def test_thinned_waveform_keeps_its_single_sample_spikes(build_event, read):
     picture = spectrograms.event(build_event(np.random.default_rng(0), waveform=waveform), "x", scale=SCALE)
     traces = [p for p in read(picture.svg).all("path") if f"stroke: {INK}" in p.attributes.get("style", "")]
     heights = [np.ptp([float(y) for y in re.findall(r"[\d.]+ ([\d.]+)", p.attributes["d"])]) for p in traces]
-    assert heights == pytest.approx([0, 0, 16], abs=0.2)  # from the middle to the top of a strip of 32
+    assert heights == pytest.approx([0, 0, 16], abs=0.2)  # px from the mean to the peak
 
 
 def test_waveform_with_a_gap_is_drawn_around_it(build_event, read):
@@ -115,6 +115,15 @@ def test_bars_of_a_histogram_are_as_high_as_the_counts(read):
     (first,) = paths(picture, read, "#112233")
     (second,) = paths(picture, read, "#445566")
     assert area(second) == pytest.approx(3 * area(first), rel=0.01)
+
+
+def test_layers_of_a_histogram_stand_on_each_other(read):
+    onsets = np.array([5, 6, 7]) * 60 * 10**9
+    picture = histograms.by_hour([(onsets[:1], "#112233"), (onsets[1:], "#445566")], "x", alt="one bar")
+    (below,) = paths(picture, read, "#112233")
+    (above,) = paths(picture, read, "#445566")
+    bottom, top = below[:, 1].max(), below[:, 1].min()
+    assert above[:, 1].min() == pytest.approx(bottom - 3 * (bottom - top), abs=0.05)
 
 
 def test_hour_histogram_puts_each_event_at_its_utc_hour(read):
@@ -183,6 +192,15 @@ def test_area_of_each_outcome_is_its_share_of_the_station_days(read, count):
         for status in ("ok", "failed")
     }
     assert areas["ok"] == pytest.approx(2 * areas["failed"], rel=0.03)
+
+
+def test_cells_of_the_station_day_matrix_fill_their_places(read):
+    _, picture = coverage.matrix(days(["ok"] * 30), "x")
+    cells = paths(picture, read, STATUS_COLOURS["ok"])
+    corners = np.concatenate(cells)
+    filled = sum(area(cell) for cell in cells) / np.prod(np.ptp(corners, axis=0))
+    assert 0.85 < filled < 0.95  # all but the white lines between the days
+    assert np.ptp(corners[:, 1]) == pytest.approx(18 * 0.88, abs=0.05)
 
 
 def test_station_days_that_were_not_planned_stay_white(read):

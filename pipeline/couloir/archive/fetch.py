@@ -1,7 +1,6 @@
 """Fetch objects: whole, or only the records at one end of a miniSEED file."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from couloir.archive.decode import Decoded, decode, is_miniseed
@@ -37,14 +36,17 @@ class Fetcher:
         return self._decode(self._read(item, None, None), item)
 
     def head(self, item: ArchiveObject, until_ns: int) -> Decoded:
-        """Fetch as little as holds an object's samples before an instant."""
-        return self._end(item, lambda decoded: max(t.end_ns for t in decoded.traces) >= until_ns, tail=False)
+        """Fetch as little as holds an object's samples before an instant.
+
+        Records need not be in order: where the first do not reach across the instant, all are fetched.
+        """
+        return self._end(item, until_ns, tail=False)
 
     def tail(self, item: ArchiveObject, from_ns: int) -> Decoded:
-        """Fetch as little as holds an object's samples from an instant on."""
-        return self._end(item, lambda decoded: min(t.start_ns for t in decoded.traces) <= from_ns, tail=True)
+        """Fetch as little as holds an object's samples from an instant on, likewise."""
+        return self._end(item, from_ns, tail=True)
 
-    def _end(self, item: ArchiveObject, reaches: Callable[[Decoded], bool], *, tail: bool) -> Decoded:
+    def _end(self, item: ArchiveObject, instant_ns: int, *, tail: bool) -> Decoded:
         bite = _FIRST_BITE
         while bite < item.size:
             data = self._read(item, item.size - bite, item.size) if tail else self._read(item, 0, bite)
@@ -54,7 +56,7 @@ class Fetcher:
                 decoded = self._decode(data, item)
             except UnreadableError:
                 break
-            if reaches(decoded):
+            if any(trace.start_ns <= instant_ns < trace.end_ns for trace in decoded.traces):
                 return decoded
             bite *= 8
         return self.whole(item)

@@ -12,6 +12,8 @@ from couloir.identifiers import ChannelId
 PRESETS = {"sds": "{year}/{net}/{sta}/{cha}.D/{net}.{sta}.{loc}.{cha}.D.{year}.{doy}"}
 
 CODES = ("net", "sta", "loc", "cha")
+ATTRIBUTES = ("network", "station", "location", "channel")
+"""What `ChannelId` and `Pattern` call the codes."""
 DATES = ("year", "month", "day", "doy")
 _FIELDS = {
     "net": r"[A-Za-z0-9]{1,8}",
@@ -77,8 +79,21 @@ class Layout:
 
 
 def fields_of(template: str) -> set[str]:
-    """List the fields of a template."""
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    """List the fields of a template.
+
+    Raises
+    ------
+    ConfigError
+        When its braces do not match, or a field has a format.
+    """
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ConfigError(f"archive.layout: {template!r} is no template: {error}") from error
+    for _, name, spec, conversion in parts:
+        if spec or conversion:
+            raise ConfigError(f"archive.layout: {{{name}}} in {template!r} must stand without a format")
+    return {name for _, name, _, _ in parts if name is not None}
 
 
 def codes_of(channel: ChannelId) -> dict[str, str]:

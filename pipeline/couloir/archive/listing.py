@@ -1,20 +1,22 @@
 """List which channel-days an archive holds, by the narrowest folders, each once."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import repeat
 from typing import Any
 
 import fsspec
 
-from couloir.archive.layout import CODES, DATES, Layout, dates_of, fields_of, level_regex
+from couloir.archive.layout import ATTRIBUTES, CODES, DATES, Layout, dates_of, fields_of, level_regex
+from couloir.archive.sighting import Sighting, explain
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import ChannelId, Pattern
 
 _LISTERS = 16
+_LOOK_AT_DAYS = 20
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,6 @@ class ArchiveObject:
     version: str
     channel: ChannelId
     day: dt.date
-
-
-@dataclass
-class Sighting:
-    """Keep what a listing met and did not select, to help a user whose pattern selects nothing."""
-
-    folders: int = 0
-    names: set[str] = field(default_factory=set)
-    codes: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in CODES})
 
 
 @dataclass(frozen=True)
@@ -86,30 +79,109 @@ def list_objects(
         When the root cannot be listed, or when nothing in it is wanted; the text names what is there.
     """
     file_system, root = fsspec.core.url_to_fs(url, **dict(storage_options or {}))
-    constant = _constant_codes(layout, patterns)
-    sighting = Sighting()
-    branches = [_Branch(root.rstrip("/"), constant)]
     _check_root(file_system, root, url)
-    with ThreadPoolExecutor(_LISTERS) as pool:
-        for level in layout.levels[:-1]:
-            deeper = pool.map(
-                lambda b, lvl=level: _descend(file_system, b, lvl, patterns, days, sighting), branches
-            )
-            branches = [branch for found in deeper for branch in found]
-        wanted = set(days)
-        last = layout.levels[-1]
-        leaves = pool.map(lambda b: _leaves(file_system, b, last, patterns, wanted, sighting), branches)
-        objects = [leaf for found in leaves for leaf in found]
+    walk = _Walk(file_system, layout, patterns, days)
+    objects = walk.run(root, _spelled_out(layout, patterns))
     if not objects:
-        raise ArchiveError(_nothing_found(url, layout, patterns, days, sighting))
+        raise ArchiveError(_explain_nothing(file_system, root, url, walk))
     return sorted(objects, key=lambda o: (o.channel, o.day))
 
 
-def _constant_codes(layout: Layout, patterns: Sequence[Pattern]) -> dict[str, str]:
+class _Walk:
+    """Go down an archive level by level, into the folders that can hold something wanted only."""
+
+    def __init__(
+        self, file_system: Any, layout: Layout, patterns: Sequence[Pattern], days: Sequence[dt.date]
+    ) -> None:
+        self.file_system = file_system
+        self.layout = layout
+        self.patterns = patterns
+        self.days = days
+        self.sighting = Sighting()
+        self._wanted = set(days)
+
+    def run(self, root: str, known: Mapping[str, str]) -> list[ArchiveObject]:
+        """List what is wanted below a root; `known` are codes decided beforehand."""
+        branches = [_Branch(root.rstrip("/"), known)]
+        with ThreadPoolExecutor(_LISTERS) as pool:
+            for level in self.layout.levels[:-1]:
+                deeper = pool.map(self._descend, branches, repeat(level))
+                branches = [branch for found in deeper for branch in found]
+            return [leaf for found in pool.map(self._leaves, branches) for leaf in found]
+
+    def _descend(self, branch: _Branch, level: str) -> list[_Branch]:
+        open_fields = fields_of(level) - branch.known.keys()
+        if open_fields <= set(DATES):  # known beforehand: nothing to list
+            return self._dated(branch, level, open_fields)
+        regex = level_regex(level, branch.known)
+        found = []
+        for entry in self._entries(branch.path):
+            name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
+            if not (match := regex.fullmatch(name)) or not self._is_folder(entry):
+                continue
+            known = {**branch.known, **match.groupdict()}
+            self.sighting.note(known)
+            if self._may_match(known):
+                found.append(_Branch(f"{branch.path}/{name}", known))
+        return found
+
+    def _dated(self, branch: _Branch, level: str, open_fields: set[str]) -> list[_Branch]:
+        parts = {
+            tuple(sorted((name, dates_of(day)[name]) for name in open_fields))
+            for day in self.days
+            if all(branch.known.get(name, value) == value for name, value in dates_of(day).items())
+        }
+        dated = [dict(branch.known) | dict(part) for part in sorted(parts)]
+        return [_Branch(f"{branch.path}/{level.format_map(fields)}", fields) for fields in dated]
+
+    def _leaves(self, branch: _Branch) -> list[ArchiveObject]:
+        regex = level_regex(self.layout.levels[-1], branch.known)
+        found = []
+        for entry in self._entries(branch.path):
+            name = entry["name"].rsplit("/", 1)[-1]
+            self.sighting.names.add(name)
+            if entry["type"] == "directory" or not (match := regex.fullmatch(name)):
+                continue
+            known = {**branch.known, **match.groupdict()}
+            self.sighting.note(known)
+            channel = ChannelId(*(known[code] for code in CODES))
+            day = _day(known)
+            if day in self._wanted and any(pattern.matches(channel) for pattern in self.patterns):
+                version = str(entry.get("ETag") or entry.get("mtime") or entry.get("LastModified") or "")
+                size = int(entry["size"] or 0)
+                found.append(ArchiveObject(f"{branch.path}/{name}", size, version, channel, day))
+        return found
+
+    def _entries(self, path: str) -> list[dict[str, Any]]:
+        try:
+            entries: list[dict[str, Any]] = self.file_system.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        except Exception as error:  # every file system has errors of its own
+            raise ArchiveError(f"cannot list {path}: {error}") from error
+        return [entry for entry in entries if entry["name"].rstrip("/") != path]
+
+    def _is_folder(self, entry: Mapping[str, Any]) -> bool:
+        """Follow links: archives are spread over several disks by them."""
+        return entry["type"] == "directory" or bool(
+            entry["type"] != "file" and self.file_system.isdir(entry["name"])
+        )
+
+    def _may_match(self, known: Mapping[str, str]) -> bool:
+        return any(
+            all(
+                name not in known or fnmatchcase(known[name], getattr(pattern, attribute))
+                for name, attribute in zip(CODES, ATTRIBUTES, strict=True)
+            )
+            for pattern in self.patterns
+        )
+
+
+def _spelled_out(layout: Layout, patterns: Sequence[Pattern]) -> dict[str, str]:
     """Take the codes that the template leaves out, or that every pattern spells out, from the patterns."""
     fields = fields_of(layout.template)
     constant: dict[str, str] = {}
-    for name, attribute in zip(CODES, ("network", "station", "location", "channel"), strict=True):
+    for name, attribute in zip(CODES, ATTRIBUTES, strict=True):
         values = {getattr(pattern, attribute) for pattern in patterns}
         literal = len(values) == 1 and not any(sign in next(iter(values)) for sign in "*?")
         if literal:
@@ -131,72 +203,6 @@ def _check_root(file_system: Any, root: str, url: str) -> None:
         raise ArchiveError(f"archive.url: {url} does not exist. Give the folder or bucket prefix above the years.")
 
 
-def _descend(
-    file_system: Any,
-    branch: _Branch,
-    level: str,
-    patterns: Sequence[Pattern],
-    days: Sequence[dt.date],
-    sighting: Sighting,
-) -> list[_Branch]:
-    open_fields = fields_of(level) - branch.known.keys()
-    if open_fields <= set(DATES):  # known beforehand: nothing to list
-        parts = {
-            tuple(sorted((name, dates_of(day)[name]) for name in open_fields))
-            for day in days
-            if all(branch.known.get(name, value) == value for name, value in dates_of(day).items())
-        }
-        dated = [dict(branch.known) | dict(part) for part in sorted(parts)]
-        return [_Branch(f"{branch.path}/{level.format_map(fields)}", fields) for fields in dated]
-    regex = level_regex(level, branch.known)
-    found = []
-    for entry in _entries(file_system, branch.path, sighting):
-        name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
-        if entry["type"] != "directory" or not (match := regex.fullmatch(name)):
-            continue
-        known = {**branch.known, **match.groupdict()}
-        _note(known, sighting)
-        if _may_match(known, patterns):
-            found.append(_Branch(f"{branch.path}/{name}", known))
-    return found
-
-
-def _leaves(
-    file_system: Any,
-    branch: _Branch,
-    level: str,
-    patterns: Sequence[Pattern],
-    days: set[dt.date],
-    sighting: Sighting,
-) -> list[ArchiveObject]:
-    regex = level_regex(level, branch.known)
-    found = []
-    for entry in _entries(file_system, branch.path, sighting):
-        name = entry["name"].rsplit("/", 1)[-1]
-        sighting.names.add(name)
-        if entry["type"] == "directory" or not (match := regex.fullmatch(name)):
-            continue
-        known = {**branch.known, **match.groupdict()}
-        _note(known, sighting)
-        channel = ChannelId(*(known[code] for code in CODES))
-        day = _day(known)
-        if day in days and any(pattern.matches(channel) for pattern in patterns):
-            version = str(entry.get("ETag") or entry.get("mtime") or entry.get("LastModified") or "")
-            found.append(ArchiveObject(f"{branch.path}/{name}", int(entry["size"] or 0), version, channel, day))
-    return found
-
-
-def _entries(file_system: Any, path: str, sighting: Sighting) -> list[dict[str, Any]]:
-    sighting.folders += 1
-    try:
-        entries: list[dict[str, Any]] = file_system.ls(path, detail=True)
-    except FileNotFoundError:
-        return []
-    except Exception as error:  # every file system has errors of its own
-        raise ArchiveError(f"cannot list {path}: {error}") from error
-    return [entry for entry in entries if entry["name"].rstrip("/") != path]
-
-
 def _day(known: Mapping[str, str]) -> dt.date | None:
     try:
         if "doy" in known:
@@ -207,43 +213,17 @@ def _day(known: Mapping[str, str]) -> dt.date | None:
         return None
 
 
-def _note(known: Mapping[str, str], sighting: Sighting) -> None:
-    for name in CODES:
-        if name in known:
-            sighting.codes[name].add(known[name])
-
-
-def _may_match(known: Mapping[str, str], patterns: Sequence[Pattern]) -> bool:
-    return any(
-        all(
-            name not in known or fnmatchcase(known[name], code)
-            for name, code in zip(CODES, (p.network, p.station, p.location, p.channel), strict=True)
-        )
-        for p in patterns
-    )
-
-
-def _nothing_found(
-    url: str, layout: Layout, patterns: Sequence[Pattern], days: Sequence[dt.date], sighting: Sighting
-) -> str:
-    wished = ", ".join(map(str, patterns))
-    lines = [f"nothing in {url} matches {wished} on {days[0]} to {days[-1]} (layout {layout.template})."]
-    for name, attribute in zip(CODES, ("network", "station", "location", "channel"), strict=True):
-        wanted = {getattr(pattern, attribute) for pattern in patterns}
-        there = sorted(sighting.codes[name])
-        if there and not any(fnmatchcase(code, want) for code in there for want in wanted):
-            lines.append(
-                f"  {attribute} {', '.join(sorted(wanted))} is not there; there are: {_some(there, wanted)}"
-            )
-    if not any(sighting.codes.values()) and sighting.names:
-        lines.append(f"  names found there: {_some(sorted(sighting.names), {layout.levels[-1]})}")
-    if len(lines) == 1:
-        lines.append("  Check archive.start, archive.end and archive.layout against the folders there.")
-    return "\n".join(lines)
-
-
-def _some(names: Iterable[str], wanted: Iterable[str]) -> str:
-    names = list(names)
-    near = [name for want in wanted for name in get_close_matches(want, names, n=3, cutoff=0.4)]
-    shown = list(dict.fromkeys(near + names))[:8]
-    return ", ".join(repr(name) for name in shown) + (", ..." if len(names) > len(shown) else "")
+def _explain_nothing(file_system: Any, root: str, url: str, walk: _Walk) -> str:
+    """Look again without the selection, over a few of the days, and say what is there instead."""
+    absent = {
+        name: code
+        for name, code in _spelled_out(walk.layout, walk.patterns).items()
+        if name not in fields_of(walk.layout.template)
+    }
+    step = max(1, len(walk.days) // _LOOK_AT_DAYS)
+    wider = _Walk(file_system, walk.layout, [Pattern()], walk.days[::step])
+    wider.run(root, absent)
+    wished = ", ".join(map(str, walk.patterns))
+    period = f"{walk.days[0]} to {walk.days[-1]}"
+    head = f"nothing in {url} matches {wished} on {period} (layout {walk.layout.template})."
+    return explain(head, wider.sighting, walk.patterns)

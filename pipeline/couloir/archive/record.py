@@ -78,19 +78,20 @@ class DayReader:
         n = round(DAY_NS / NS_PER_S * self.sampling_rate) + 2 * margin
         remarks: list[str] = []
         tried = {item.channel.component: self._traces(item, day, remarks) for item in self.files[day].objects}
-        traces = {component: found for component, found in tried.items() if found is not None}
-        if not traces:
+        if all(found is None for found in tried.values()):
             raise UnreadableError("; ".join(remarks))
         grids: dict[str, Grid] = {}
-        for component, found in traces.items():
-            grid = _lay(found, origin_ns, n, self.sampling_rate, remarks)
-            grids[ORIENTATIONS[component]] = grid
-            remarks.extend(_describe(component, grid.counts))
+        for component, found in tried.items():
+            if found:
+                grids[ORIENTATIONS[component]] = _lay(component, found, origin_ns, n, self.sampling_rate, remarks)
         own = slice(margin, n - margin)
         return DayRecord(grids, self.sampling_rate, origin_ns, own, tuple(dict.fromkeys(remarks)))
 
     def _traces(self, item: ArchiveObject, day: dt.date, remarks: list[str]) -> list[Trace] | None:
-        """Fetch one channel: its day whole, and the near ends of the days beside it."""
+        """Fetch one channel: its day whole, and the near ends of the days beside it.
+
+        Gives None when its own object cannot be read, and nothing when that holds no samples of the day.
+        """
         try:
             own = self.fetcher.whole(item)
         except UnreadableError as error:
@@ -110,13 +111,11 @@ class DayReader:
             except UnreadableError as error:
                 remarks.append(f"neighbour day: {error}")
         remarks.extend(own.remarks)
-        near = [_clip(trace, neighbour=True, day_ns=start) for part in parts for trace in part.traces]
-        mine = [_clip(trace, neighbour=False, day_ns=start) for trace in own.traces]
-        kept = [trace for trace in mine if trace is not None]
-        if not kept:
+        if not any(_overlaps(trace, start, start + DAY_NS) for trace in own.traces):
             remarks.append(f"{item.path} holds no samples of {day}")
-            return None
-        return kept + [trace for trace in near if trace is not None]
+            return []
+        traces = [trace for part in (own, *parts) for trace in part.traces]
+        return [trace for trace in traces if _overlaps(trace, start - margin, start + DAY_NS + margin)]
 
     def _neighbour(self, item: ArchiveObject, day: dt.date) -> ArchiveObject | None:
         files = self.files.get(day)
@@ -124,14 +123,12 @@ class DayReader:
         return next(same, None)
 
 
-def _clip(trace: Trace, *, neighbour: bool, day_ns: int) -> Trace | None:
-    """Keep a trace if it has samples on its side of midnight; a file may run over into the next day."""
-    inside = trace.end_ns > day_ns and trace.start_ns < day_ns + DAY_NS
-    outside = trace.start_ns < day_ns or trace.end_ns > day_ns + DAY_NS
-    return trace if (outside if neighbour else inside) else None
+def _overlaps(trace: Trace, start_ns: int, end_ns: int) -> bool:
+    """Say whether a trace has samples in a period, whichever day's object holds it: files run over midnight."""
+    return trace.end_ns > start_ns and trace.start_ns < end_ns
 
 
-def _lay(traces: list[Trace], origin_ns: int, n: int, target: float, remarks: list[str]) -> Grid:
+def _lay(component: str, traces: list[Trace], origin_ns: int, n: int, target: float, remarks: list[str]) -> Grid:
     """Put traces on the grid; those of another rate are put together at their own rate and then resampled."""
     by_rate: dict[float, list[Trace]] = {}
     for trace in traces:
@@ -142,12 +139,15 @@ def _lay(traces: list[Trace], origin_ns: int, n: int, target: float, remarks: li
         if rate == target:
             pieces += placed
             continue
-        remarks.append(f"resampled from {rate:g} Hz")
         slow = assemble(placed, round(n * rate / target))
+        remarks.append(f"{component}: resampled from {rate:g} Hz")
+        remarks.extend(_describe(component, slow.counts))
         for first, last in slow.runs:
             samples = resample(slow.samples[first:last], rate, target)
             pieces.append(Piece(round(int(first) * target / rate), samples))
-    return assemble(pieces, n)
+    grid = assemble(pieces, n)
+    remarks.extend(_describe(component, grid.counts))
+    return grid
 
 
 def _position(time_ns: int, origin_ns: int, rate: float) -> int:

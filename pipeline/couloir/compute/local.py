@@ -37,7 +37,7 @@ class LocalPool:
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=f"{config.memory_gb}GB",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
             )
         self._client = Client(self._cluster, set_as_default=False)

@@ -35,9 +35,9 @@ class Assignment:
         units squared.
     novelty
         How unlike the training's members of its cluster a spectrogram is, (N,) float32, without unit.
-        The larger of two ratios: squared latent distance to the centroid over the cluster's median at
-        training, and reconstruction error over the cluster's median at training. Each is 1 for the
-        median member of the cluster; 1 is typical, many times that is unlike anything seen.
+        The larger of two ratios: latent distance to the centroid over the cluster's median at training,
+        and reconstruction error over the cluster's median at training. Each is 1 for the median member
+        of the cluster: about 1 is typical, several times that is unlike anything seen.
     """
 
     latent: NDArray[np.float32]
@@ -126,9 +126,9 @@ def assign(
     latent, q, error = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
     top = np.sort(q, axis=1)
     cluster = q.argmax(axis=1).astype(np.int32)
-    distance = squared_distance_to_own(layer, latent, cluster)
+    distance = distance_to_own(layer, latent, cluster)
     typical_distance, typical_error = (
-        keras.ops.convert_to_numpy(weight)[cluster] for weight in (layer.typical_distance, layer.typical_error)
+        weight.numpy()[cluster] for weight in (layer.typical_distance, layer.typical_error)
     )
     return Assignment(
         latent=latent,
@@ -141,12 +141,12 @@ def assign(
     )
 
 
-def squared_distance_to_own(
+def distance_to_own(
     layer: ClusteringLayer, latent: NDArray[np.float32], cluster: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Give the squared distance (N,) of latent vectors (N, D) to the centroids of their clusters (N,)."""
-    centroids = keras.ops.convert_to_numpy(layer.centroids)
-    return np.asarray(np.square(latent - centroids[cluster]).sum(axis=1))
+    """Give the distance (N,) of latent vectors (N, D) to the centroids of their clusters (N,)."""
+    centroids = layer.centroids.numpy()
+    return np.asarray(np.linalg.norm(latent - centroids[cluster], axis=1))
 
 
 def _check_shape(model: keras.Model, samples: Samples) -> None:

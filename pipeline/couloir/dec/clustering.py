@@ -95,7 +95,7 @@ class ClusteringLayer(keras.layers.Layer):  # type: ignore[misc]
     centroids
         (K, D), trained.
     typical_distance
-        (K,), median squared latent distance of the cluster's members to its centroid.
+        (K,), median latent distance of the cluster's members to its centroid.
     typical_error
         (K,), median mean squared reconstruction error of the cluster's members.
     """

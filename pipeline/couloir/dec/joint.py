@@ -90,7 +90,7 @@ class _JointPhase:
         self._runner = StepRunner(joint, learning_rate=settings.learning_rate, phase="clustering")
         generator = make_generator(settings.seed, "cluster")
         self._batches = shuffled_batches(len(samples), settings.batch, generator=generator)
-        self._reconstruction = math.inf
+        self._reconstruction: float | None = None
 
     @property
     def iteration(self) -> int:
@@ -111,8 +111,10 @@ class _JointPhase:
         """Give the joint loss by which states are compared, and its parts."""
         self._runner.check(renewal.kl)
         settings, mse = self._settings, self._reconstruction
+        if mse is None:
+            return {"kl": renewal.kl, "loss": math.inf}
         loss = settings.kl_weight * renewal.kl + settings.reconstruction_weight * mse
-        return {"loss": loss, "reconstruction": mse, "kl": renewal.kl}
+        return {"kl": renewal.kl, "loss": loss, "reconstruction": mse}
 
 
 def cluster(

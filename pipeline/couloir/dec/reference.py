@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.dec.assign import Assignment, squared_distance_to_own
+from couloir.dec.assign import Assignment, distance_to_own
 from couloir.dec.backend import keras
 from couloir.dec.clustering import CLUSTERING
 
@@ -12,7 +12,7 @@ LEAST = 1e-6
 
 
 def keep_reference(model: keras.Model, assignment: Assignment) -> None:
-    """Put each cluster's median squared distance and median reconstruction error into the model.
+    """Put each cluster's median latent distance and median reconstruction error into the model.
 
     A cluster without members gets the medians of all samples.
 
@@ -24,7 +24,7 @@ def keep_reference(model: keras.Model, assignment: Assignment) -> None:
         What the model says of the samples it was trained on.
     """
     layer = model.get_layer(CLUSTERING)
-    distance = squared_distance_to_own(layer, assignment.latent, assignment.cluster)
+    distance = distance_to_own(layer, assignment.latent, assignment.cluster)
     for weight, values in (
         (layer.typical_distance, distance),
         (layer.typical_error, assignment.reconstruction_error),

@@ -12,6 +12,8 @@ _BLOCK = 1 << 15
 """Samples of an FFT block: its spectrum, 128 KiB in complex64, stays in the second-level cache."""
 _LEAKAGE = 1e-6
 """What the impulse response may still hold beyond the overlap, as a share of its whole energy's root."""
+_LONGEST = 1 << 24
+"""Samples of the longest impulse response that is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +57,29 @@ class AnalyticBandpass:
         if n < 3:
             return np.zeros(n, np.float32)
         reach = self.overlap
+        block, response = self._for_length(n)
         padded = _reflect_ends(_detrend(samples), reach)
-        step = self.block - 2 * reach
+        step = block - 2 * reach
         out = np.empty(n, np.float32)
-        frame = np.zeros(self.block, np.float32)
-        spectrum = np.zeros(self.block, np.complex64)
+        frame = np.zeros(block, np.float32)
+        spectrum = np.zeros(block, np.complex64)
         for start in range(0, n, step):
-            piece = padded[start : start + self.block]
+            piece = padded[start : start + block]
             frame[: len(piece)] = piece
             frame[len(piece) :] = 0
-            np.multiply(fft.rfft(frame), self.response, out=spectrum[: len(self.response)])
+            np.multiply(fft.rfft(frame), response, out=spectrum[: len(response)])
             analytic = fft.ifft(spectrum)[reach : reach + min(step, n - start)]
             target = out[start : start + len(analytic)]
             np.multiply(analytic.real, analytic.real, out=target)
             target += analytic.imag * analytic.imag
         return out
+
+    def _for_length(self, n: int) -> tuple[int, NDArray[np.float32]]:
+        """Halve the block while a whole short segment fits: every second frequency is a half block's response."""
+        block = self.block
+        while block % 4 == 0 and block // 2 >= n + 2 * self.overlap:
+            block //= 2
+        return block, self.response[:: self.block // block]
 
 
 @lru_cache(maxsize=16)
@@ -92,6 +102,11 @@ def design_bandpass(
     Returns
     -------
     AnalyticBandpass
+
+    Raises
+    ------
+    ValueError
+        When the lower corner is so low that the impulse response does not end within 2^22 samples.
     """
     sections = signal.butter(order, band, "bandpass", fs=sampling_rate, output="sos")
     overlap = _impulse_length(sections)
@@ -105,11 +120,16 @@ def design_bandpass(
 
 def _impulse_length(sections: NDArray[np.float64]) -> int:
     n = 1 << 18
-    _, gain = signal.freqz_sos(sections, worN=np.linspace(0, np.pi, n // 2 + 1))
-    spectrum = np.zeros(n, complex)
-    spectrum[1 : n // 2] = 2.0 * np.abs(gain[1 : n // 2]) ** 2
-    tail = np.sqrt(np.cumsum(np.abs(fft.ifft(spectrum)[: n // 2][::-1]) ** 2)[::-1])
-    return int(np.argmax(tail < _LEAKAGE * tail[0]))
+    while n <= _LONGEST:
+        _, gain = signal.freqz_sos(sections, worN=np.linspace(0, np.pi, n // 2 + 1))
+        spectrum = np.zeros(n, complex)
+        spectrum[1 : n // 2] = 2.0 * np.abs(gain[1 : n // 2]) ** 2
+        tail = np.sqrt(np.cumsum(np.abs(fft.ifft(spectrum)[: n // 2][::-1]) ** 2)[::-1])
+        length = int(np.argmax(tail < _LEAKAGE * tail[0]))
+        if 0 < length <= n // 4:  # a longer one would be folded back onto its own beginning
+            return length
+        n *= 4
+    raise ValueError(f"the band-pass rings for more than {_LONGEST // 4} samples: raise the band's lower corner")
 
 
 def _detrend(samples: NDArray[Any]) -> NDArray[np.float32]:

@@ -90,7 +90,7 @@ class Detection:
     @property
     def flat(self) -> bool:
         """Whether no envelope varies: MAD = 0, so that every sample would be a detection."""
-        return all(envelope.noise is None or envelope.noise.mad == 0 for envelope in self.envelopes)
+        return not any(envelope.noise and envelope.noise.varies for envelope in self.envelopes)
 
     def loudest(self, first: int, last: int) -> tuple[EnvelopeTrace, NoiseLevel]:
         """Give the envelope that stands furthest above its own noise in a stretch, and that noise.
@@ -102,7 +102,7 @@ class Detection:
         """
         best: tuple[float, EnvelopeTrace, NoiseLevel] | None = None
         for envelope in self.envelopes:
-            if envelope.noise is None or envelope.noise.mad == 0:
+            if envelope.noise is None or not envelope.noise.varies:
                 continue
             score = (envelope.peak(first, last)[1] - envelope.noise.median) / envelope.noise.mad
             if best is None or score > best[0]:
@@ -141,7 +141,7 @@ def detect(components: Mapping[str, Grid], own: slice, rule: DetectionRule) -> D
     else:
         groups = [list(components.values())] if components else []
     envelopes = tuple(_trace(group, own, rule) for group in groups)
-    lively = [envelope for envelope in envelopes if envelope.noise is not None and envelope.noise.mad > 0]
+    lively = [envelope for envelope in envelopes if envelope.noise and envelope.noise.varies]
     if not lively:
         return Detection(envelopes, ())
     on = _union(envelope.above(rule.on_factor, own) for envelope in lively)

@@ -90,7 +90,7 @@ def assemble(pieces: Iterable[Piece], n: int) -> Grid:
     Grid
     """
     ordered = sorted((piece for piece in pieces if len(piece.samples)), key=lambda piece: piece.start)
-    whole = all(np.issubdtype(piece.samples.dtype, np.integer) for piece in ordered)
+    whole = all(np.can_cast(piece.samples.dtype, np.int32) for piece in ordered)
     samples = np.zeros(n, np.int32 if whole else np.float64)
     present = np.zeros(n, bool)
     disputed = np.zeros(n, bool)

@@ -1,5 +1,6 @@
 """Measure a station-day's noise: the median and the median absolute deviation of its envelope."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,11 @@ class NoiseLevel:
 
     median: float
     mad: float
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is a noise to stand above: without it every sample, or none, would be a detection."""
+        return 0 < self.mad < math.inf
 
     def threshold(self, factor: float) -> float:
         """Give median + factor x MAD, counts."""

@@ -60,7 +60,7 @@ def magnitudes(windows: NDArray[np.float32], shape: SpectrogramShape) -> NDArray
     """
     centred = windows - windows.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
     taper = signal.get_window("hann", shape.segment).astype(np.float32)
-    taper /= taper.sum()
+    taper *= 2 / taper.sum()
     frames = np.lib.stride_tricks.sliding_window_view(centred, shape.segment, axis=-1)
     frames = frames[..., shape.frame_starts(windows.shape[-1]), :] * taper
     spectra = fft.rfft(frames, shape.fft_points, axis=-1)

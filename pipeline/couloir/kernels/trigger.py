@@ -21,7 +21,7 @@ class TriggerRule:
     Parameters
     ----------
     quiet : int
-        A trigger has ended when this many samples in a row stay under the off threshold.
+        A trigger has ended when more than this many samples in a row do not exceed the off threshold.
     merge : int
         Triggers not further apart than this, end to onset, are one.
     least : int
@@ -60,8 +60,8 @@ def find_triggers(
 ) -> list[Trigger]:
     """Find triggers from the samples that exceed the two thresholds.
 
-    A trigger begins at the first sample over the on threshold and ends after the last sample over the off
-    threshold that `rule.quiet` low samples follow. It never crosses a gap.
+    A trigger begins at the first sample over the on threshold and ends after the first sample over the off
+    threshold that more than `rule.quiet` low samples, or a gap, follow. It never crosses a gap.
 
     Parameters
     ----------

@@ -113,6 +113,8 @@ def _detect(task: DayTask) -> DayResult:
 
 def _judge(day: DetectedDay, settings: DetectConfig) -> tuple[Status, str]:
     valid_s = day.detection.valid / settings.sampling_rate
+    if not day.record.components:
+        return "empty", "; ".join(day.remarks)
     if settings.envelope == "vertical" and "Z" not in day.record.components:
         return "empty", "detect.envelope is vertical, and there is no usable vertical component"
     if valid_s < settings.min_valid_s:

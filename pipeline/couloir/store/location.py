@@ -8,6 +8,7 @@ from typing import Any
 
 import fsspec
 import zarr
+from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store
 
 from couloir.errors import StoreError
@@ -37,8 +38,10 @@ class Location:
     @property
     def local_path(self) -> Path | None:
         """The path on this machine, or None when the place is elsewhere."""
-        protocol, path = fsspec.core.split_protocol(self.url)
-        return Path(path).absolute() if protocol in (None, "file", "local") else None
+        protocol, _ = fsspec.core.split_protocol(self.url)
+        if protocol not in (None, "file", "local"):
+            return None
+        return Path(LocalFileSystem._strip_protocol(self.url))  # what the file system itself makes of ~ and ..
 
     def file_system(self) -> tuple[Any, str]:
         """Make the file system, and give the path in it."""

@@ -159,9 +159,7 @@ def _write_bytes(url: str, data: bytes, storage_options: Mapping[str, Any]) -> N
         files.makedirs(posixpath.dirname(path), exist_ok=True)
         files.pipe_file(path, data)
     except (OSError, ValueError, ImportError) as error:
-        raise ArchiveError(
-            f"{url} cannot be written ({error}); name a folder or bucket you may write"
-        ) from error
+        raise ArchiveError(f"{url} cannot be written ({error}); name a folder or bucket you may write") from error
 
 
 @contextmanager

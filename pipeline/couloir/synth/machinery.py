@@ -79,9 +79,7 @@ class Machinery:
         delay = round(distance / WAVE_SPEED_M_S * sampling_rate) / sampling_rate
         return Wave(delay_s=delay, samples=scale * samples)
 
-    def _engine(
-        self, time: Floats, distance: float, *, rng: np.random.Generator, sampling_rate: float
-    ) -> Floats:
+    def _engine(self, time: Floats, distance: float, *, rng: np.random.Generator, sampling_rate: float) -> Floats:
         knots = np.arange(0, time[-1] + 5, 5.0)
         wobble = np.interp(time, knots, 1 + rng.normal(0, 0.006, len(knots)))
         phase = 2 * np.pi * self.engine_hz * np.cumsum(wobble) / sampling_rate
@@ -100,9 +98,7 @@ class Machinery:
             )
         return total
 
-    def _blows(
-        self, ramp: Floats, distance: float, *, rng: np.random.Generator, sampling_rate: float
-    ) -> Floats:
+    def _blows(self, ramp: Floats, distance: float, *, rng: np.random.Generator, sampling_rate: float) -> Floats:
         intervals = rng.normal(1, 0.03, int(len(ramp) / sampling_rate * self.hammer_hz)) / self.hammer_hz
         blows = np.rint(np.cumsum(intervals) * sampling_rate).astype(int)
         train = np.zeros(len(ramp))

@@ -107,9 +107,7 @@ def band_shape(frequency: Floats, centre: Floats | float, *, width: float) -> Fl
     return np.asarray(np.sqrt(frequency[-1] / power) * np.exp(-0.5 * (ratio / width) ** 2))
 
 
-def surface_loss(
-    frequency: Floats, distance_m: Floats | float, *, speed_m_s: float, quality: float
-) -> Floats:
+def surface_loss(frequency: Floats, distance_m: Floats | float, *, speed_m_s: float, quality: float) -> Floats:
     """Give the loss of a surface wave on its way: spreading from 100 m and exp(-pi f t / Q).
 
     Parameters

@@ -93,9 +93,7 @@ class Rockfall:
         direction = random_direction(rng, len(self.times_s))
         return packet(rng, envelope, gain=gain, sampling_rate=sampling_rate, polarization=direction)
 
-    def _roar(
-        self, length: int, distance: Floats, *, rng: np.random.Generator, sampling_rate: float
-    ) -> Floats:
+    def _roar(self, length: int, distance: Floats, *, rng: np.random.Generator, sampling_rate: float) -> Floats:
         phase = np.linspace(0, 1, length)
         peak_at = rng.uniform(0.35, 0.65)
         cigar = np.where(phase < peak_at, phase / peak_at, (1 - phase) / (1 - peak_at)) ** 1.5
@@ -103,14 +101,10 @@ class Rockfall:
         centre = 0.7 * float(np.median(self.centres_hz))
 
         def gain(frequency: Floats) -> Floats:
-            loss = surface_loss(
-                frequency, float(np.median(distance)), speed_m_s=self.speed_m_s, quality=QUALITY
-            )
+            loss = surface_loss(frequency, float(np.median(distance)), speed_m_s=self.speed_m_s, quality=QUALITY)
             return np.asarray(amplitude * band_shape(frequency, centre, width=0.5) * loss)
 
-        return packet(
-            rng, cigar, gain=gain, sampling_rate=sampling_rate, polarization=np.ones(3), coherence=0.0
-        )
+        return packet(rng, cigar, gain=gain, sampling_rate=sampling_rate, polarization=np.ones(3), coherence=0.0)
 
 
 def _impact_times(rng: np.random.Generator, impacts: int, *, duration_s: float) -> Floats:

@@ -18,11 +18,12 @@ from couloir.report.palette import INK, MUTED_INK
 COMPONENTS = ("E", "N", "Z")
 ONSET_COLOUR = "#ffffff"
 WAVE_COLUMNS = 300
-_STRIP = 32  # height of one waveform, px
-_GAP = 4
+_STRIP = 36  # from one waveform to the next, px
+_REACH = 16  # from a waveform's mean to its peak, px
 _SPECTROGRAM = 110
 _LEFT, _RIGHT, _BOTTOM, _TOP = 34, 8, 30, 6
 _WIDTH = 250
+_LETTER: dict[str, Any] = {"ha": "right", "va": "center", "color": MUTED_INK}
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,9 @@ def component(plane: NDArray[np.floating[Any]], name: str, *, scale: Scale, alt:
 
 def event(example: TypicalEvent, name: str, *, scale: Scale) -> Picture:
     """Draw an event: its three components in counts on one scale, above its mean spectrogram."""
-    strips = len(COMPONENTS) * (_STRIP + _GAP)
+    strips = len(COMPONENTS) * _STRIP
     figure = blank(_WIDTH, strips + _SPECTROGRAM + _BOTTOM + _TOP)
-    centred, peak = _centred(example.waveform)
-    for row, trace in enumerate(centred):
-        above = _TOP + row * (_STRIP + _GAP)
-        below = _BOTTOM + _SPECTROGRAM + strips - (row + 1) * (_STRIP + _GAP) + _GAP
-        axes = place(figure, _LEFT, below, _RIGHT, above)
-        _trace(axes, trace, COMPONENTS[row], peak=peak, scale=scale)
+    _traces(place(figure, _LEFT, _BOTTOM + _SPECTROGRAM, _RIGHT, _TOP), example.waveform, scale)
     axes = place(figure, _LEFT, _BOTTOM, _RIGHT, _TOP + strips)
     plane = over_components(example.spectrogram)
     _fill(axes, plane, scale)
@@ -145,17 +141,21 @@ def _fill(axes: Axes, plane: NDArray[np.floating[Any]] | None, scale: Scale) -> 
     axes.axvline(0, color=ONSET_COLOUR, linewidth=0.8, linestyle=(0, (3, 3)))
 
 
-def _trace(axes: Axes, trace: NDArray[np.float64], letter: str, *, peak: float, scale: Scale) -> None:
-    """Draw one component's waveform as a strip without ticks."""
+def _traces(axes: Axes, waveform: NDArray[np.floating[Any]], scale: Scale) -> None:
+    """Draw the three components as strips below each other, in a height counted in pixels."""
     axes.set_axis_off()
-    axes.set(xlim=(scale.start_s, scale.end_s), ylim=(-1, 1))
-    axes.text(-0.03, 0.5, letter, transform=axes.transAxes, ha="right", va="center", color=MUTED_INK)
-    if not np.isfinite(trace).any():
-        axes.text(0.5, 0.5, "no record", transform=axes.transAxes, ha="center", va="center", color=MUTED_INK)
-        return
+    axes.set(xlim=(scale.start_s, scale.end_s), ylim=(len(COMPONENTS) * _STRIP, 0))
     axes.axvline(0, color=MUTED_INK, linewidth=0.8, linestyle=(0, (3, 3)))
-    heights = trace / peak if peak > 0 else trace
-    axes.plot(*_outline(heights, scale), color=INK, linewidth=0.6)
+    centred, peak = _centred(waveform)
+    for row, trace in enumerate(centred):
+        middle = (row + 0.5) * _STRIP
+        axes.text(scale.start_s - 0.04 * (scale.end_s - scale.start_s), middle, COMPONENTS[row], **_LETTER)
+        if not np.isfinite(trace).any():
+            centre = (scale.start_s + scale.end_s) / 2
+            axes.text(centre, middle, "no record", ha="center", va="center", color=MUTED_INK)
+            continue
+        times, heights = _outline(trace, scale)
+        axes.plot(times, middle - heights / (peak or 1) * _REACH, color=INK, linewidth=0.6)
 
 
 def _centred(waveform: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:

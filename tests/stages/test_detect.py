@@ -1,0 +1,140 @@
+"""Detection does each block once, goes on where it stopped, and gives the same bytes however it ran."""
+
+import hashlib
+
+import pytest
+
+from couloir.compute import open_pool
+from couloir.config import ComputeConfig
+from couloir.errors import StoreError
+from couloir.stages.plan import plan
+from couloir.stages.run import check_failures, keep_settings, open_archive
+from couloir.store.outcomes import FAILURES
+from couloir.store.spectrograms import ARCHIVE
+
+from .conftest import FIRST, SECOND, SerialPool
+
+
+def digest(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+class CountingPool(SerialPool):
+    def __init__(self):
+        self.tasks = []
+
+    def submit(self, function, *arguments):
+        self.tasks.append(function.__name__)
+        return super().submit(function, *arguments)
+
+
+@pytest.fixture
+def written(station):
+    station.burst("2024-01-31T06:00:00")
+    station.burst("2024-01-31T23:59:58")
+    station.burst("2024-02-01T07:00:00")
+    return station.write()
+
+
+def test_a_second_run_does_nothing_and_tells_the_same_outcomes(written, run):
+    first = run()
+    pool, seen = CountingPool(), []
+    second = run(pool=pool, seen=seen)
+    assert pool.tasks == []
+    assert second.outcomes == first.outcomes
+    assert sorted(seen, key=lambda o: o.station_day) == first.outcomes
+
+
+def test_a_block_whose_mark_is_gone_is_made_again_and_only_that_one(written, run, tmp_path):
+    run()
+    before = digest(tmp_path / "output" / ARCHIVE)
+    mark = tmp_path / "output" / ARCHIVE / "XX.AAA.00.HH" / "2024-02" / "zarr.json"
+    mark.write_text(mark.read_text().replace("couloir_complete", "couloir_half_done"))
+    pool = CountingPool()
+    run(pool=pool)
+    assert pool.tasks == ["detect_station_day", "write_block_task"]
+    assert digest(tmp_path / "output" / ARCHIVE) == before
+
+
+def test_other_settings_make_every_block_again(written, run):
+    run()
+    pool = CountingPool()
+    run(pool=pool, detect={"on_factor": 13.0})
+    assert pool.tasks.count("detect_station_day") == 2
+
+
+def test_a_changed_neighbour_file_makes_the_block_beside_it_again(written, run):
+    run()
+    written.levels[SECOND] = 120.0
+    written.write(SECOND)
+    pool = CountingPool()
+    run(pool=pool)
+    assert pool.tasks.count("write_block_task") == 2
+
+
+@pytest.mark.parametrize("kind", ["threads", "local"])
+def test_every_kind_of_pool_gives_the_same_bytes(written, run, tmp_path, kind):
+    run(output="serial")
+    with open_pool(ComputeConfig(kind=kind, workers=2)) as pool:
+        run(output=kind, pool=pool)
+    assert digest(tmp_path / kind / ARCHIVE) == digest(tmp_path / "serial" / ARCHIVE)
+
+
+def test_a_worker_that_dies_again_and_again_is_a_failed_day_and_not_the_end(written, run):
+    class Deadly(SerialPool):
+        def error(self, handle):
+            return MemoryError("killed") if getattr(handle.value, "outcome", None) else None
+
+    result = run(pool=Deadly())
+    assert [outcome.status for outcome in result.outcomes] == ["failed", "failed"]
+    assert "memory_gb" in result.outcomes[0].reason
+    assert len(result.archive) == 0
+
+
+def test_an_unfinished_archive_is_not_opened(written, run, tmp_path):
+    result = run()
+    mark = tmp_path / "output" / ARCHIVE / "XX.AAA.00.HH" / "2024-02" / "zarr.json"
+    mark.unlink()
+    with pytest.raises(StoreError, match=r"2024-02 is not complete.*couloir detect"):
+        open_archive(result.config, plan(result.config))
+
+
+def test_an_archive_of_other_settings_is_not_opened(written, run):
+    result = run()
+    detect = result.config.detect.model_copy(update={"on_factor": 14.0})
+    other = result.config.model_copy(update={"detect": detect})
+    with pytest.raises(StoreError, match="other settings"):
+        open_archive(other, plan(other))
+
+
+def test_too_many_failures_are_an_error_that_names_the_first(written, run):
+    from couloir.errors import TooManyFailuresError
+
+    for channel in written.channels:
+        written.path(FIRST, channel).write_bytes(b"nothing that decodes")
+    result = run()
+    assert sum(outcome.status in FAILURES for outcome in result.outcomes) == 1
+    with pytest.raises(TooManyFailuresError, match=r"1 of 2 station-days failed.*2024-01-31.*does not decode"):
+        check_failures(result.config, result.outcomes)
+    lenient = result.config.model_copy(
+        update={"compute": result.config.compute.model_copy(update={"max_failed_fraction": 0.5})}
+    )
+    check_failures(lenient, result.outcomes)
+
+
+def test_outcomes_tell_seconds_and_bytes_of_each_step(written, run):
+    outcome = run().outcomes[0]
+    assert set(outcome.seconds) == {"read", "decode", "detect", "spectrogram", "write"}
+    assert outcome.read_bytes > sum(written.path(FIRST, c).stat().st_size for c in written.channels)
+
+
+def test_the_resolved_run_file_loads_again_to_the_same_settings(written, run, tmp_path):
+    from couloir.runfile import load
+
+    config = run().config
+    keep_settings(config)
+    assert load(tmp_path / "output" / "run.yaml", environment={}) == config
