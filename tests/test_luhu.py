@@ -83,11 +83,13 @@ class Reference:
                     triggers.append([onset, last])
                     onset = None
         merged = []
-        for first, last in triggers if onset is None else [*triggers, [onset, last]]:
+        if onset is not None:
+            triggers.append([onset, last])
+        for first, end in triggers:
             if merged and first - merged[-1][1] <= 500:
-                merged[-1][1] = last
+                merged[-1][1] = end
             else:
-                merged.append([first, last])
+                merged.append([first, end])
         return np.array([first for first, last in merged if last - first >= 50])
 
 

@@ -71,14 +71,17 @@ def _run_file(command: Any) -> Any:
 @main.command()
 @click.option("--archive", default="/path/to/sds", show_default=True, help="Folder or URL of the recordings.")
 @click.option("--output", default="couloir-output", show_default=True, help="Folder or URL for the results.")
-def init(archive: str, output: str) -> None:
+@click.option("--select", default="*.*.*.*", show_default=True, help="Channels, like GG.*.10.EH?")
+@click.option("--start", default="2020-01-01", show_default=True, help="First UTC day.")
+@click.option("--end", default="2021-01-01", show_default=True, help="The day after the last UTC day.")
+def init(**values: str) -> None:
     """Write a commented run file to standard output.
 
     Reads nothing. Settings that are commented out show their defaults, the published method.
     """
     from couloir.runfile import template
 
-    click.echo(template(archive, output), nl=False)
+    click.echo(template(**values), nl=False)
 
 
 @main.command()

@@ -97,11 +97,18 @@ def dump(config: RunConfig) -> str:
     return text
 
 
-def template(archive_url: str = "/path/to/sds", output_url: str = "couloir-output") -> str:
+def template(
+    archive: str = "/path/to/sds",
+    output: str = "couloir-output",
+    *,
+    select: str = "*.*.*.*",
+    start: str = "2020-01-01",
+    end: str = "2021-01-01",
+) -> str:
     """Write a run file with every key, its default and what it means."""
     values: Tree = {
-        "archive": {"url": archive_url, "select": ["*.*.*.*"], "start": "2020-01-01", "end": "2021-01-01"},
-        "output": {"url": output_url},
+        "archive": {"url": archive, "select": select.replace(",", " ").split(), "start": start, "end": end},
+        "output": {"url": output},
     }
     lines = [
         "# A run of Couloir. Keys that are commented out show their defaults: the published method.",

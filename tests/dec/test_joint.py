@@ -72,6 +72,19 @@ def test_clustering_reads_all_samples_at_renewals_and_each_once_an_epoch_between
     assert sorted(np.concatenate(steps)) == list(range(len(recorder)))
 
 
+def test_renewals_do_not_run_the_decoder(start, samples, settings, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the decoder was run")
+
+    model = start()
+    monkeypatch.setattr(model.get_layer("expand"), "call", refuse)
+    with pytest.raises(AssertionError, match="the decoder was run"):
+        model.predict_on_batch(samples[:2].astype(np.float32))
+    with TrainingLog(tmp_path / "log.csv") as log:
+        only_renew = settings.model_copy(update={"max_iterations": 0})
+        assert cluster(model, samples, settings=only_renew, log=log).renewals == 1
+
+
 def test_clustering_ends_at_the_last_iteration_even_between_renewals(go):
     _, clustered = go(max_iterations=11, update_interval=4)
     assert (clustered.iterations, clustered.renewals) == (11, 4)

@@ -12,7 +12,9 @@ _BLOCK = 1 << 15
 """Samples of an FFT block: its spectrum, 128 KiB in complex64, stays in the second-level cache."""
 _LEAKAGE = 1e-6
 """What the impulse response may still hold beyond the overlap, as a share of its whole energy's root."""
-_LONGEST = 1 << 24
+_ROUNDING = 1e-6
+"""What float32 FFTs of a block may get wrong, as a share of the block's root mean square (measured: 4e-7)."""
+_LONGEST = 1 << 22
 """Samples of the longest impulse response that is looked for."""
 
 
@@ -41,7 +43,8 @@ class AnalyticBandpass:
         """Compute the squared envelope of one contiguous segment.
 
         The segment is detrended (least squares line) and continued at both ends by point reflection, so that
-        neither an offset nor a slope rings at its ends.
+        neither an offset nor a slope rings at its ends. What is no more than rounding becomes 0: a dead channel
+        stays dead beside a spike, a step or a drift.
 
         Parameters
         ----------
@@ -72,6 +75,7 @@ class AnalyticBandpass:
             target = out[start : start + len(analytic)]
             np.multiply(analytic.real, analytic.real, out=target)
             target += analytic.imag * analytic.imag
+            target[target < _ROUNDING**2 * np.dot(frame, frame) / len(piece)] = 0
         return out
 
     def _for_length(self, n: int) -> tuple[int, NDArray[np.float32]]:
@@ -106,7 +110,7 @@ def design_bandpass(
     Raises
     ------
     ValueError
-        When the lower corner is so low that the impulse response does not end within 2^22 samples.
+        When the lower corner is so low that the impulse response does not end within 2^20 samples.
     """
     sections = signal.butter(order, band, "bandpass", fs=sampling_rate, output="sos")
     overlap = _impulse_length(sections)

@@ -1,0 +1,249 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import signal, stats
+
+from couloir.kernels.bandpass import design_bandpass
+from couloir.kernels.detection import DetectionRule, EnvelopeTrace, detect
+from couloir.kernels.grid import Grid, Piece, assemble
+from couloir.kernels.noise import NoiseLevel
+from couloir.kernels.trigger import TriggerRule, true_runs
+
+RATE = 20.0
+BAND = (1.0, 8.0)
+EDGE = 40
+N = 24_000
+OWN = slice(700, N - 700)
+BURST = 100
+
+
+def rule(envelope="vector", on=12.0, off=5.0, edge=EDGE):
+    return DetectionRule(
+        bandpass=design_bandpass(BAND, RATE),
+        envelope=envelope,
+        on_factor=on,
+        off_factor=off,
+        edge=edge,
+        trigger=TriggerRule(quiet=40, merge=100, least=10),
+    )
+
+
+def noise(seed, n=N, level=100.0):
+    return np.random.default_rng(seed).normal(0, level, n)
+
+
+def burst(onset, n=N, amplitude=8_000.0, length=BURST):
+    wave = np.zeros(n)
+    wave[onset : onset + length] = amplitude * np.sin(2 * np.pi * 3 * np.arange(length) / RATE)
+    return wave
+
+
+def whole(samples):
+    return Grid(samples, np.array([[0, len(samples)]]))
+
+
+def gappy(samples, gaps, offsets):
+    """Cut stretches out of a recording, and put each segment that is left on a level of its own."""
+    held = np.ones(len(samples), bool)
+    for first, length in gaps:
+        held[first : first + length] = False
+    parts = [
+        Piece(int(first), np.rint(samples[first:last] + offsets[number % len(offsets)]).astype(np.int32))
+        for number, (first, last) in enumerate(true_runs(held))
+    ]
+    return assemble(parts, len(samples)), held
+
+
+gap_lists = st.lists(st.tuples(st.integers(0, N - 1), st.integers(3, 3_000)), max_size=12)
+offset_lists = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=5)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), gap_lists, offset_lists, st.sampled_from(["vector", "vertical", "any"]))
+def test_gaps_and_steps_between_segments_cause_no_detection(seed, gaps, offsets, envelope):
+    grid, held = gappy(noise(seed), gaps, offsets)
+    assume(held[OWN].sum() > 3_000)
+    assert detect({"Z": grid}, OWN, rule(envelope)).triggers == ()
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), gap_lists, offset_lists)
+def test_triggers_of_a_gappy_record_are_among_those_of_the_whole_one(seed, gaps, offsets):
+    onsets = np.arange(2_000, N - 2_000, 2_500)
+    samples = noise(seed) + sum(burst(onset) for onset in onsets)
+    full = detect({"Z": whole(samples)}, OWN, rule()).triggers
+    assert len(full) == len(onsets)
+    grid, held = gappy(samples, gaps, offsets)
+    assume(held[OWN].sum() > 8_000)
+    detection = detect({"Z": grid}, OWN, rule())
+    settled = signal.convolve(~held, np.ones(2 * EDGE + 1), "same") < 0.5
+    for trigger in detection.triggers:
+        assert any(trigger.onset < other.end and other.onset < trigger.end for other in full)
+    for other in full:  # a burst with all its surroundings is found as before
+        if settled[other.onset - 150 : other.end + 150].all():
+            near = [found for found in detection.triggers if found.onset < other.end and other.onset < found.end]
+            assert len(near) == 1
+            assert abs(near[0].onset - other.onset) <= 2
+            assert abs(near[0].end - other.end) <= 40
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), gap_lists)
+def test_samples_near_gaps_neither_count_nor_trigger(seed, gaps):
+    grid, _ = gappy(noise(seed), gaps, [0])
+    trace = detect({"Z": grid}, OWN, rule()).envelopes[0]
+    valid = np.zeros(N, bool)
+    for first, last in grid.runs:
+        valid[first + EDGE : max(last - EDGE, first + EDGE)] = True
+    assert np.array_equal(trace.runs, true_runs(valid))
+    assert trace.valid == valid[OWN].sum()
+    assert (trace.squared[~valid] == 0).all()
+
+
+def plain_envelope(samples):
+    """Take the envelope by SciPy, with ends so long that its periodic Hilbert transform does not reach inside."""
+    sections = signal.butter(4, BAND, "bandpass", fs=RATE, output="sos")
+    padded = np.pad(signal.detrend(np.asarray(samples, float)), 8_000, mode="reflect", reflect_type="odd")
+    return np.abs(signal.hilbert(signal.sosfiltfilt(sections, padded)))[8_000:-8_000]
+
+
+@pytest.mark.parametrize("names", ["Z", "NZ", "ENZ"])
+def test_vector_envelope_noise_and_triggers_agree_with_scipy(names):
+    quake = burst(9_000, amplitude=3_000, length=400)
+    parts = {
+        name: noise(seed, level=60.0 + 50 * seed) + quake * (1 + seed) for seed, name in enumerate(names, start=1)
+    }
+    detection = detect({name: whole(samples) for name, samples in parts.items()}, OWN, rule())
+    envelope = np.sqrt(sum(plain_envelope(samples) ** 2 for samples in parts.values()))
+    level = detection.envelopes[0].noise
+    median, mad = np.median(envelope[OWN]), stats.median_abs_deviation(envelope[OWN])
+    assert level.median == pytest.approx(median, rel=1e-5)
+    assert level.mad == pytest.approx(mad, rel=1e-5)
+    over = np.flatnonzero(envelope > median + 12 * mad)
+    assert [trigger.onset for trigger in detection.triggers] == pytest.approx([over[0]], abs=1)
+    ended = np.flatnonzero(envelope[:10_000] > median + 5 * mad)[-1] + 1
+    assert [trigger.end for trigger in detection.triggers] == pytest.approx([ended], abs=1)
+    position, amplitude = detection.peak(8_500, 10_000)
+    assert amplitude == pytest.approx(envelope[8_500:10_000].max(), rel=1e-4)
+    assert envelope[position] == pytest.approx(amplitude, rel=1e-4)
+
+
+def test_vertical_takes_no_notice_of_the_horizontals():
+    parts = {"E": whole(noise(1) + burst(5_000)), "N": whole(noise(2)), "Z": whole(noise(3) + burst(9_000))}
+    found = detect(parts, OWN, rule("vertical"))
+    assert [round(trigger.onset, -2) for trigger in found.triggers] == [9_000]
+    assert found.triggers == detect({"Z": parts["Z"]}, OWN, rule()).triggers
+    del parts["Z"]
+    assert detect(parts, OWN, rule("vertical")).envelopes == ()
+
+
+def test_any_triggers_on_each_component_by_its_own_noise():
+    parts = {
+        "E": whole(noise(1, level=1_000.0)),
+        "N": whole(noise(2, level=1.0) + burst(5_000, amplitude=60)),
+        "Z": whole(noise(3) + burst(9_000, amplitude=3_000)),
+    }
+    found = detect(parts, OWN, rule("any"))
+    assert [round(trigger.onset, -2) for trigger in found.triggers] == [5_000, 9_000]
+    assert [round(trigger.onset, -2) for trigger in detect(parts, OWN, rule("vector")).triggers] == []
+    assert found.loudest(5_000, 5_100)[1] == found.envelopes[1].noise
+    assert found.loudest(9_000, 9_100)[1] == found.envelopes[2].noise
+
+
+def test_any_goes_on_where_one_component_has_a_gap():
+    quake = burst(9_000, length=400)
+    torn, _ = gappy(noise(1) + quake, [(9_150, 50)], [0])
+    found = detect({"N": torn, "Z": whole(noise(2) + quake)}, OWN, rule("any"))
+    assert len(found.triggers) == 1
+    assert found.triggers[0].end - found.triggers[0].onset >= 390
+    assert len(detect({"N": torn}, OWN, rule("any")).triggers) == 2
+
+
+def test_vector_counts_a_sample_only_where_every_component_has_it():
+    one, _ = gappy(noise(1), [(3_000, 500)], [0])
+    other, _ = gappy(noise(2), [(3_300, 900)], [0])
+    trace = detect({"N": one, "Z": other}, slice(0, N), rule()).envelopes[0]
+    assert trace.runs.tolist() == [[EDGE, 3_000 - EDGE], [4_200 + EDGE, N - EDGE]]
+
+
+DEAD = {
+    "zeros": np.zeros(N),
+    "constant": np.full(N, 5_000),
+    "ramp": np.arange(N) * 3 - 70_000,
+    "spike": np.where(np.arange(N) == 12_000, 100_000, 4),
+    "step": np.where(np.arange(N) < 9_000, 0, 100_000),
+    "drift": 1e6 * np.sin(2 * np.pi * np.arange(N) / N),
+}
+
+
+@pytest.mark.parametrize("envelope", ["vector", "vertical", "any"])
+@pytest.mark.parametrize("name", DEAD)
+def test_a_dead_channel_is_flat_and_has_no_triggers(envelope, name):
+    found = detect({"Z": whole(DEAD[name])}, OWN, rule(envelope))
+    assert found.flat
+    assert found.triggers == ()
+    with pytest.raises(ValueError, match="flat"):
+        found.loudest(11_000, 13_000)
+
+
+def test_a_dead_component_among_live_ones_does_not_silence_them():
+    parts = {"N": whole(np.zeros(N)), "Z": whole(noise(3) + burst(9_000))}
+    for envelope in ("vector", "any"):
+        found = detect(parts, OWN, rule(envelope))
+        assert not found.flat
+        assert len(found.triggers) == 1
+        assert found.loudest(9_000, 9_100)[1].mad > 0
+
+
+def test_values_beyond_all_measure_are_flat_and_not_a_flood_of_triggers():
+    samples = noise(1)
+    samples[::2] *= 1e30
+    with np.errstate(all="ignore"):
+        found = detect({"Z": whole(samples)}, OWN, rule())
+    assert found.flat
+    assert found.triggers == ()
+
+
+def test_nothing_recorded_gives_no_noise_and_no_triggers():
+    found = detect({"Z": assemble([], N)}, OWN, rule())
+    assert (found.valid, found.triggers, found.envelopes[0].noise) == (0, (), None)
+    assert detect({}, OWN, rule()).triggers == ()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.integers(4_000, 12_000), st.integers(100, 8_000))
+def test_triggers_and_noise_come_from_the_days_own_slice(seed, first, length):
+    own = slice(first, first + length + 3_000)
+    samples = noise(seed) + burst(own.start - 60) + burst(own.stop - 50) + burst(own.stop + 800)
+    found = detect({"Z": whole(samples)}, own, rule())
+    assert all(own.start <= trigger.onset < trigger.end <= own.stop for trigger in found.triggers)
+    assert [round(trigger.onset - own.start, -1) for trigger in found.triggers[:1]] == [0]
+    assert len(found.triggers) == 2
+    louder = samples.copy()
+    louder[own.stop + 900 :] *= 50  # what lies outside does not count for the noise
+    assert detect({"Z": whole(louder)}, own, rule()).envelopes[0].noise.median == pytest.approx(
+        found.envelopes[0].noise.median, rel=1e-4
+    )
+
+
+def test_positions_over_a_threshold_are_strictly_over_it():
+    squared = np.array([0, 1, 4, 9, 16, 0], np.float32)
+    trace = EnvelopeTrace(squared, np.array([[1, 5]]), 4, NoiseLevel(1.0, 1.0))
+    assert trace.above(1.0, slice(0, 6)).tolist() == [3, 4]
+    assert trace.above(1.0, slice(0, 4)).tolist() == [3]
+    assert trace.peak(-5, 99) == (4, 4.0)
+
+
+def test_five_thousand_segments_give_what_each_gives_by_itself():
+    segment, pause, count = 300, 46, 5_000
+    n = count * (segment + pause)
+    samples = noise(5, n) + burst(round(n / 2) // 346 * 346 + 100, n, length=80)
+    runs = np.arange(count)[:, None] * (segment + pause) + [0, segment]
+    found = detect({"Z": Grid(samples, runs)}, slice(0, n), rule())
+    assert found.valid == count * (segment - 2 * EDGE)
+    assert len(found.triggers) == 1
+    first, last = runs[count // 2]
+    alone = design_bandpass(BAND, RATE).squared_envelope(samples[first:last])
+    inner = slice(first + EDGE, last - EDGE)
+    assert np.array_equal(found.envelopes[0].squared[inner], alone[EDGE:-EDGE])

@@ -1,0 +1,115 @@
+"""The commands say what they do, start quickly, and turn a user's mistake into one clear message."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from couloir import __version__
+from couloir.cli import EXIT_FAILURES, main
+from couloir.errors import TooManyFailuresError
+
+STAGES = ("plan", "detect", "train", "catalog", "report", "run", "synth", "demo")
+
+
+def invoke(*arguments, **options):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], **options)
+
+
+@pytest.mark.parametrize("command", STAGES)
+def test_every_command_says_what_it_reads_and_writes(command):
+    text = invoke(command, "--help").output
+    assert "Reads" in text
+    assert "Writes" in text
+
+
+def test_help_starts_without_the_heavy_libraries():
+    heavy = ("numpy", "scipy", "obspy", "dask", "zarr", "pydantic", "matplotlib", "keras", "tensorflow", "rich")
+    code = (
+        "import sys; from couloir.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set({heavy!r}) & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["plan", "detect"])
+def test_commands_before_training_never_load_a_training_library(command, tmp_path):
+    code = (
+        "import sys; from couloir.cli import main\n"
+        f"try: main([{command!r}, {str(tmp_path / 'run.yaml')!r}])\n"
+        "except SystemExit: pass\n"
+        "import couloir.stages.detect, couloir.stages.plan\n"
+        "print(sorted({'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    (tmp_path / "run.yaml").write_text(
+        f"archive: {{url: {tmp_path}, start: 2020-01-01, end: 2020-01-02}}\noutput: {{url: {tmp_path}/out}}\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_packages():
+    assert __version__ in invoke("--version").output
+
+
+def test_init_writes_a_run_file_that_loads(tmp_path):
+    from couloir.runfile import load
+
+    result = invoke("init", "--archive", "a", "--select", "GG.*.10.EH?", "--start", "2020-03-01")
+    (tmp_path / "run.yaml").write_text(result.output)
+    config = load(tmp_path / "run.yaml", environment={})
+    assert (config.archive.url, config.archive.select) == ("a", ("GG.*.10.EH?",))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "couloir init"),
+        ("archive: [", "not valid YAML"),
+        ("detect: {on_facto: 3}", "did you mean 'on_factor'"),
+        (
+            "archive: {url: /nowhere/at/all, start: 2020-01-01, end: 2020-01-02}\noutput: {url: out}",
+            "does not exist",
+        ),
+    ],
+)
+def test_a_users_mistake_is_one_clear_message_and_exit_code_1(tmp_path, text, told):
+    run_file = tmp_path / "run.yaml"
+    if text is not None:
+        run_file.write_text(text)
+    result = invoke("plan", run_file)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "Traceback" not in result.output
+
+
+def test_stages_out_of_order_name_the_one_to_run_first(tmp_path):
+    archive = tmp_path / "2020" / "XX" / "AAA" / "HHZ.D" / "XX.AAA.00.HHZ.D.2020.001"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"never read here")
+    run_file = tmp_path / "run.yaml"
+    run_file.write_text(
+        f"archive: {{url: {tmp_path}, start: 2020-01-01, end: 2020-01-02}}\noutput: {{url: {tmp_path}/out}}\n"
+    )
+    for stage in ("train", "catalog", "report"):
+        result = invoke(stage, run_file)
+        assert result.exit_code == 1
+        assert "Run `couloir detect`" in result.output.replace("\n", " ")
+
+
+def test_failed_station_days_have_an_exit_code_of_their_own(tmp_path):
+    archive = tmp_path / "in" / "2020" / "XX" / "AAA" / "HHZ.D" / "XX.AAA.00.HHZ.D.2020.001"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"not a recording")
+    run_file = tmp_path / "run.yaml"
+    run_file.write_text(
+        f"archive: {{url: {tmp_path}/in, start: 2020-01-01, end: 2020-01-02}}\noutput: {{url: {tmp_path}/out}}\n"
+    )
+    result = invoke("detect", run_file, "--set", "compute.kind=serial")
+    assert result.exit_code == EXIT_FAILURES != 1
+    assert "1 of 1 station-days failed" in result.output
+    assert issubclass(TooManyFailuresError, RuntimeError)
