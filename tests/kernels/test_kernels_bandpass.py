@@ -21,7 +21,11 @@ def recording(n, rate, seed=0):
     """Noise with a slow swell, some transients and a high tone: no part of the band stays empty."""
     rng = np.random.default_rng(seed)
     time = np.arange(n) / rate
-    out = rng.normal(0, 50, n) + 3_000 * np.sin(2 * np.pi * 0.15 * time) + 200 * np.sin(2 * np.pi * 0.4 * rate * time)
+    out = (
+        rng.normal(0, 50, n)
+        + 3_000 * np.sin(2 * np.pi * 0.15 * time)
+        + 200 * np.sin(2 * np.pi * 0.4 * rate * time)
+    )
     for onset in rng.integers(0, n, 5):
         length = min(n - onset, round(3 * rate))
         out[onset : onset + length] += 5_000 * np.exp(-np.arange(length) / rate) * rng.normal(size=length)

@@ -29,7 +29,9 @@ def plain_magnitudes(data, shape):
     points = 2 * (shape.frequencies - 1)
     matrix = np.exp(-2j * np.pi * np.outer(np.arange(shape.frequencies), np.arange(shape.segment)) / points)
     out = np.empty((len(data), shape.frequencies, shape.times, 3))
-    for number, start in enumerate(np.rint(np.linspace(0, data.shape[-1] - shape.segment, shape.times)).astype(int)):
+    for number, start in enumerate(
+        np.rint(np.linspace(0, data.shape[-1] - shape.segment, shape.times)).astype(int)
+    ):
         frame = data[..., start : start + shape.segment] * taper
         out[:, :, number, :] = np.abs(frame @ matrix.T).transpose(0, 2, 1) * 2 / taper.sum()
     return out

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            stream = obspy.read(io.BytesIO(data), format="MSEED" if is_miniseed(data) else _format_of(data))
+            stream = obspy.read(io.BytesIO(data), format="MSEED") if is_miniseed(data) else _read_other(data)
         except Exception as error:  # readers of many formats raise anything
             raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
     remarks = Counter(f"{name}: {_first_line(w.message)}" for w in caught if "MSEED" in w.category.__name__)
@@ -102,13 +103,21 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
     return Decoded(tuple(traces), tuple(remarks))
 
 
-def _format_of(data: bytes) -> str:
-    """Name the format that claims the bytes. ObsPy's own search unpickles them: that runs any code in them."""
+def _read_other(data: bytes) -> Any:
+    """Read another format than miniSEED from a file: many readers take nothing else."""
+    with tempfile.NamedTemporaryFile(prefix="couloir-") as file:
+        file.write(data)
+        file.flush()
+        return obspy.read(file.name, format=_format_of(file.name))
+
+
+def _format_of(path: str) -> str:
+    """Name the format that claims a file. ObsPy's own search unpickles it: that runs any code in it."""
     for name, entry in ENTRY_POINTS["waveform"].items():
         if name == "PICKLE":
             continue
         claims = buffered_load_entry_point(entry.dist.name, f"obspy.plugin.waveform.{name}", "isFormat")
-        if claims(io.BytesIO(data)):
+        if claims(path):
             return str(name)
     raise UnreadableError("no format that ObsPy knows")
 

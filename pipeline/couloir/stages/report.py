@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -31,6 +32,12 @@ from couloir.store.spectrograms import SpectrogramArchive
 
 TYPICAL = 4
 """Events shown of each cluster."""
+_LABELS = {
+    "boxcox": "standardised Box-Cox magnitude",
+    "log": "standardised log magnitude",
+    "minmax": "magnitude, scaled to 0..1",
+    "none": "magnitude, counts",
+}
 _TOLD = ("numpy", "scipy", "obspy", "zarr", "keras")
 _MEAN_OVER = 512
 """Events, at most, in a cluster's mean spectrogram."""
@@ -81,6 +88,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     shown = sample(len(ids), seed=config.train.seed)
     vectors = np.array([latent[ids[i]] for i in shown]) if len(shown) else np.empty((0, config.train.latent))
     cluster = numpy_column(table, "cluster")
+    views = _views(archive, table, rows)
     assessment = read_assessment(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
@@ -94,7 +102,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         snr=numpy_column(table, "snr"),
         station_index=np.array([stations.index(name) for name in _bands(table)], np.int32),
         stations=tuple(stations),
-        clusters=_views(archive, table, rows),
+        clusters=views,
         latent_map=project(vectors, config.train.seed) if len(shown) else np.empty((0, 2), np.float32),
         latent_cluster=cluster[shown],
         training=_training_log(output / "model" / "log.csv"),
@@ -110,6 +118,9 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
             for d in (assessment.detection if assessment else ())
         ),
         confusion=(assessment.classes, _confusion(assessment.confusion, rows)) if assessment else None,
+        warnings=_training_warnings(output / "model" / "metrics.json"),
+        spectrogram_label=_LABELS[config.spectrogram.transform],
+        spectrogram_range=_colour_range(config, views),
         tolerance=config.train.tolerance,
     )
 
@@ -195,6 +206,21 @@ def _training_log(place: Location) -> dict[str, NDArray[Any]]:
         else np.array([float(row[name]) if row[name] else np.nan for row in rows])
         for name in names
     }
+
+
+def _colour_range(config: RunConfig, views: tuple[ClusterView, ...]) -> tuple[float, float]:
+    """Choose the ends of the colour scale by what the spectrograms' values are."""
+    if config.spectrogram.transform in ("boxcox", "log"):
+        return -2.0, 3.0
+    if config.spectrogram.transform == "minmax" or not views:
+        return 0.0, 1.0
+    return 0.0, max(float(np.percentile([view.mean_spectrogram for view in views], 99)), 1e-6)
+
+
+def _training_warnings(place: Location) -> tuple[str, ...]:
+    text = place.read_text()
+    collapse = json.loads(text).get("collapse", []) if text else []
+    return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse)
 
 
 def _places(stations: Sequence[str]) -> str:

@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from couloir.identifiers import DAY_NS, day_start_ns
+from couloir.identifiers import DAY_NS, day_of_ns, day_start_ns
 from couloir.report.data import STATUSES, DayOutcome
 from couloir.report.figures.canvas import Picture, blank, finish, place
 from couloir.report.palette import STATUS_COLOURS
 from couloir.report.timebins import TimeBins, time_bins
 
 _WIDTH, _ROW = 760, 18
+_NAMED_DAYS = 10
 _GUTTER = 0.12  # share of a cell left white between rows and columns
 
 
@@ -38,7 +40,7 @@ def matrix(outcomes: Sequence[DayOutcome], name: str) -> tuple[str, Picture]:
     shares = _shares(outcomes, stations, bins)
     left = 12 + 6 * max(len(station) for station in stations)
     figure = blank(_WIDTH, 34 + _ROW * len(stations))
-    axes = place(figure, left, 30, 10, 4)
+    axes = place(figure, left, 30, 30, 4)
     edges = date2num(bins.edges_ns.astype("datetime64[ns]"))
     for status, cells in zip(STATUSES, _cells(shares, edges), strict=True):
         if cells:
@@ -49,11 +51,20 @@ def matrix(outcomes: Sequence[DayOutcome], name: str) -> tuple[str, Picture]:
     axes.set_yticks(np.arange(len(stations)) + 0.5, stations)
     axes.tick_params(axis="y", length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
+    _label_columns(axes, bins, edges)
+    alt = f"Outcomes of {len(outcomes):,} station-days: {len(stations)} stations by {bins.unit}"
+    return bins.unit, finish(figure, name, alt=alt)
+
+
+def _label_columns(axes: Axes, bins: TimeBins, edges: NDArray[np.float64]) -> None:
+    """Name each day below its column; where there are many columns, mark dates along them."""
+    if bins.unit == "day" and len(edges) <= _NAMED_DAYS + 1:
+        days = (day_of_ns(int(edge)) for edge in bins.edges_ns[:-1])
+        axes.set_xticks((edges[:-1] + edges[1:]) / 2, [f"{day:%b %d}" for day in days])
+        return
     locator = AutoDateLocator(minticks=3, maxticks=9)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    alt = f"Outcomes of {len(outcomes):,} station-days: {len(stations)} stations by {bins.unit}"
-    return bins.unit, finish(figure, name, alt=alt)
 
 
 def _columns(outcomes: Iterable[DayOutcome]) -> TimeBins:

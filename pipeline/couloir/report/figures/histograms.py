@@ -13,7 +13,7 @@ from couloir.report.figures.canvas import Picture, blank, finish, place
 from couloir.report.timebins import TimeBins, hour_counts
 
 _WIDTH, _HEIGHT = 420, 170
-_MARGINS = (44, 36, 12, 8)
+_MARGINS = (44, 36, 30, 8)
 
 Layer = tuple[NDArray[np.integer[Any]], str]
 """Onsets (ns) of some events and the colour they are drawn in."""
