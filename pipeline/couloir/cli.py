@@ -198,7 +198,7 @@ def synth(
 
 @main.command()
 @click.argument("folder", default="demo-output", metavar="[FOLDER]")
-@click.option("--days", default=2, show_default=True, type=click.IntRange(1), help="Length, days.")
+@click.option("--days", default=1, show_default=True, type=click.IntRange(1), help="Length, days.")
 @click.option("--stations", default=4, show_default=True, type=click.IntRange(1), help="Number of stations.")
 @click.option("--workers", default=None, type=click.IntRange(1), help="Processes; as many as cores by default.")
 def demo(folder: str, days: int, stations: int, workers: int | None) -> None:

@@ -286,11 +286,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "train": {
             "filters": [8, 16, 24, 32],
             "latent": 16,
-            "batch": 64,
-            "epochs": 12,
-            "update_interval": 20,
+            "batch": 32,
+            "learning_rate": 0.002,
+            "epochs": 14,
+            "update_interval": 40,
             "max_iterations": 400,
-            "tolerance": 0.005,
+            "tolerance": 0.002,
             "kmeans_starts": 10,
         }
     },

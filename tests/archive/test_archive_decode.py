@@ -98,15 +98,25 @@ def test_an_absurd_rate_is_refused_and_told(made, rate):
     assert "sampling rate" in mixed.remarks[0]
 
 
-def test_corrupt_steim_frames_are_told(made):
+def test_damaged_records_are_left_out_and_told_and_the_others_kept(made):
     data = bytearray(made.encode(made.trace(COUNTS)))
-    data[512 * 3 + 200 : 512 * 3 + 260] = bytes(range(60))
-    try:
-        found = read(bytes(data), made)
-    except UnreadableError as error:
-        assert "some/file" in str(error)
-    else:
-        assert found.remarks
+    for record in (3, 4, 17):
+        data[512 * record + 200 : 512 * record + 260] = bytes(range(60))
+    found = read(bytes(data), made)
+    expected = read(bytes(made.encode(made.trace(COUNTS))), made).traces[0]
+    assert expected.samples.size * 0.8 < sum(len(part.samples) for part in found.traces) < expected.samples.size
+    for part in found.traces:
+        first = round((part.start_ns - expected.start_ns) * 20 / 1e9)
+        assert np.array_equal(part.samples, COUNTS[first : first + len(part.samples)])
+    (remark,) = found.remarks
+    assert "some/file: 3 records do not decode" in remark
+
+
+def test_samples_that_fail_their_own_checksum_are_told(made):
+    data = bytearray(made.encode(made.trace(COUNTS)))
+    data[512 * 3 + 64 + 8 : 512 * 3 + 64 + 12] = (12_345).to_bytes(4, "big")  # the record's own last sample
+    (remark,) = read(bytes(data), made).remarks
+    assert "integrity" in remark
 
 
 class Harmful:

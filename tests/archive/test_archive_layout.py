@@ -70,7 +70,7 @@ def test_known_fields_and_signs_of_the_template_are_taken_literally():
     ],
 )
 def test_a_bad_template_is_refused_with_what_is_wrong(template, words):
-    with pytest.raises(ConfigError, match="archive.layout") as caught:
+    with pytest.raises(ConfigError, match=r"archive\.layout") as caught:
         Layout.named(template)
     for word in words:
         assert re.search(re.escape(word), str(caught.value))

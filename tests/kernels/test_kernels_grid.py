@@ -19,15 +19,17 @@ def cut(start, stop, truth):
     return Piece(start, truth[start:stop].copy())
 
 
-@st.composite
-def pieces(draw, values=st.integers(0, 2)):
-    """Pieces of few different values, so that they overlap, agree and disagree in all ways."""
-    start = draw(st.integers(-8, N + 4))
-    samples = draw(st.lists(values, max_size=14))
-    return Piece(start, np.array(samples, np.float64 if float in map(type, samples) else np.int32))
+def pieces_of(values):
+    """Draw pieces of few different values, so that they overlap, agree and disagree in all ways."""
+    return st.builds(
+        lambda start, samples: Piece(start, np.array(samples, float if float in map(type, samples) else np.int32)),
+        st.integers(-8, N + 4),
+        st.lists(values, max_size=14),
+    )
 
 
-maybe_nan = st.one_of(st.integers(0, 2), st.sampled_from([float("nan"), float("inf"), 1.0, 2.0]))
+pieces = pieces_of(st.integers(0, 2))
+torn = pieces_of(st.one_of(st.integers(0, 2), st.sampled_from([float("nan"), float("inf"), 1.0, 2.0])))
 
 
 def runs_of(positions):
@@ -72,7 +74,7 @@ def plain_assemble(given_pieces, n):
 
 
 @settings(max_examples=400)
-@given(st.one_of(st.lists(pieces(), max_size=6), st.lists(pieces(maybe_nan), max_size=6)))
+@given(st.one_of(st.lists(pieces, max_size=6), st.lists(torn, max_size=6)))
 def test_grid_agrees_with_laying_samples_one_by_one(given_pieces):
     grid = assemble(given_pieces, N)
     held, counts = plain_assemble(given_pieces, N)
@@ -97,7 +99,7 @@ def test_pieces_that_agree_give_the_same_grid_in_any_order(data):
     assert one.counts.conflicting == 0
 
 
-@given(st.lists(pieces(), max_size=6), st.randoms())
+@given(st.lists(pieces, max_size=6), st.randoms())
 def test_pieces_of_different_starts_may_come_in_any_order(given_pieces, random):
     apart = list({piece.start: piece for piece in given_pieces}.values())
     shuffled = random.sample(apart, len(apart))
@@ -152,7 +154,7 @@ def test_nothing_gives_a_grid_that_is_one_gap():
     assert np.isnan(grid.cut(0, 5)).all()
 
 
-@given(st.lists(pieces(), max_size=5), st.integers(-30, 60), st.integers(0, 50))
+@given(st.lists(pieces, max_size=5), st.integers(-30, 60), st.integers(0, 50))
 def test_a_window_holds_what_was_recorded_and_nan_elsewhere(given_pieces, start, length):
     grid = assemble(given_pieces, N)
     window = grid.cut(start, length)

@@ -13,6 +13,7 @@ import numpy as np
 import obspy
 from numpy.typing import NDArray
 from obspy.core.util.base import ENTRY_POINTS, buffered_load_entry_point
+from obspy.io.mseed.util import get_record_information
 
 from couloir.errors import UnreadableError
 from couloir.identifiers import ChannelId
@@ -90,17 +91,36 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
     """
     if not data:
         raise UnreadableError(f"{name} is empty (0 bytes)")
+    damaged: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            stream = obspy.read(io.BytesIO(data), format="MSEED") if is_miniseed(data) else _read_other(data)
+            stream = _read_records(data, _record_length(data), damaged) if is_miniseed(data) else _read_other(data)
         except Exception as error:  # readers of many formats raise anything
             raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
     remarks = Counter(f"{name}: {_first_line(w.message)}" for w in caught if "MSEED" in w.category.__name__)
+    if damaged:
+        remarks[f"{name}: {len(damaged)} records do not decode: {damaged[0]}"] += 1
     traces = list(_usable(stream, channel, name, remarks))
     if not traces:
         raise UnreadableError("; ".join(remarks) or f"{name} holds no samples")
     return Decoded(tuple(traces), tuple(remarks))
+
+
+def _record_length(data: bytes) -> int:
+    return int(get_record_information(io.BytesIO(data))["record_length"])
+
+
+def _read_records(data: bytes, length: int, damaged: list[str]) -> Any:
+    """Read miniSEED; where it fails, try the halves, until the damaged records stand alone and are left out."""
+    try:
+        return obspy.read(io.BytesIO(data), format="MSEED")
+    except Exception as error:
+        middle = len(data) // length // 2 * length
+        if middle == 0:
+            damaged.append(" ".join(str(error).split()))
+            return obspy.Stream()
+        return _read_records(data[:middle], length, damaged) + _read_records(data[middle:], length, damaged)
 
 
 def _read_other(data: bytes) -> Any:

@@ -41,7 +41,7 @@ class Location:
         protocol, _ = fsspec.core.split_protocol(self.url)
         if protocol not in (None, "file", "local"):
             return None
-        return Path(LocalFileSystem._strip_protocol(self.url))  # what the file system itself makes of ~ and ..
+        return Path(LocalFileSystem._strip_protocol(self.url))  # the file system itself puts the home folder for ~
 
     def file_system(self) -> tuple[Any, str]:
         """Make the file system, and give the path in it."""

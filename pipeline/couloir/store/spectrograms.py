@@ -230,7 +230,7 @@ def _fresh_group(output: Location, block: Block) -> zarr.Group:
 def _open(output: Location, block: Block, *, mode: Literal["r", "r+"] = "r") -> zarr.Group | None:
     try:
         return zarr.open_group((output / ARCHIVE).zarr_store(), path=block.key, mode=mode, zarr_format=3)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # not there, or not whole: a task was killed while it wrote
         return None
 
 
