@@ -14,7 +14,7 @@ demo: $(VENV)/.run  ## Set up, make a synthetic archive and run the whole job on
 	@$(BIN)/couloir demo $(DEMO)
 
 test: check  ## Set up, check style and types, and pass the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev  ## Check style and types
 	@$(BIN)/ruff check .

@@ -127,8 +127,8 @@ class Harmful:
 def test_code_in_a_pickle_is_not_run(made, tmp_path, monkeypatch):
     target = tmp_path / "made by the pickle"
     monkeypatch.setenv("COULOIR_TEST_TARGET", str(target))
-    data = pickle.dumps(Harmful())
+    data = pickle.dumps(("obspy.core.stream", Harmful()))
     monkeypatch.delenv("COULOIR_TEST_TARGET")
     with pytest.raises(UnreadableError, match="does not decode"):
-        read(data + b"obspy.core.stream", made)
+        read(data, made)
     assert not target.exists()
