@@ -12,10 +12,9 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from couloir.catalog.clusters import ClusterRow
@@ -40,15 +39,17 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Show bars with rate and remaining time while the block runs."""
+
+    def fixed(width: int) -> Column:
+        return Column(no_wrap=True, min_width=width)
+
     columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", table_column=fixed(10)),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(table_column=fixed(9)),
+        _Rate(table_column=fixed(10)),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=fixed(5)),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
     with Progress(*columns, console=console, expand=False) as progress:
         yield progress

@@ -40,7 +40,10 @@ class Station:
     def samples(self, day: dt.date, component: int) -> np.ndarray:
         n = round(86_400 * self.rate)
         rng = np.random.default_rng([day.toordinal(), component])
-        data = rng.normal(0, self.levels[day], n) + self.offset
+        level = np.full(n, self.levels[day])
+        calm = round(300 * self.rate)  # the ground does not change at midnight, only the day's noise as a whole
+        level[:calm] = level[-calm:] = min(self.levels.values())
+        data = rng.normal(0, 1, n) * level + self.offset
         for onset, duration, amplitude in self.bursts:
             length = round(duration * self.rate)
             wave = amplitude * np.sin(2 * np.pi * 3.0 * np.arange(length) / self.rate + component)

@@ -60,6 +60,11 @@ class DetectedDays:
         """Grid positions from one midnight to the next."""
         return round(DAY_NS / NS_PER_S * self._reader.sampling_rate)
 
+    @property
+    def _reach(self) -> int:
+        """Samples, end to onset, over which two triggers of one day would be one."""
+        return max(self._rule.trigger.merge, self._rule.trigger.quiet)
+
     def day(self, day: dt.date) -> DetectedDay:
         """Read and detect one day.
 
@@ -87,11 +92,11 @@ class DetectedDays:
         here = self.day(day)
         triggers = list(here.detection.triggers)
         own = here.record.own
-        if triggers and triggers[0].onset - own.start <= self._rule.trigger.merge:
+        if triggers and triggers[0].onset - own.start <= self._reach:
             before = self.neighbour(day - _ONE_DAY)
             if before is not None and self._joined_end(before, here) is not None:
                 del triggers[0]
-        if triggers and own.stop - triggers[-1].end <= self._rule.trigger.merge:
+        if triggers and own.stop - triggers[-1].end <= self._reach:
             after = self.neighbour(day + _ONE_DAY)
             end = None if after is None else self._joined_end(here, after)
             if end is not None:
@@ -106,10 +111,9 @@ class DetectedDays:
         if not (earlier.detection.triggers and later.detection.triggers):
             return None
         last, first = earlier.detection.triggers[-1], later.detection.triggers[0]
-        merge = self._rule.trigger.merge
         onset, end = first.onset + self.samples_a_day, first.end + self.samples_a_day
-        fills_day = later.record.own.stop - first.end <= merge
-        if onset - last.end > merge or fills_day or not earlier.continuous(last.end - 1, onset):
+        fills_day = later.record.own.stop - first.end <= self._reach
+        if onset - last.end > self._reach or fills_day or not earlier.continuous(last.end - 1, onset):
             return None
         return end
 

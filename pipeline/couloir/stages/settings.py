@@ -17,6 +17,7 @@ from couloir.store.spectrograms import Axes
 DETECTION_VERSION = 1
 """Raised whenever detection or spectrograms of the same settings come out otherwise than before."""
 _VERTICAL = 2
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 def output_of(config: RunConfig) -> Location:
@@ -95,5 +96,5 @@ class Picturing:
             if self.spectrogram.missing_component == "repeat" and pattern.any():
                 source = _VERTICAL if pattern[_VERTICAL] else int(np.flatnonzero(pattern)[0])
                 pictures[..., ~pattern] = pictures[..., source : source + 1]
-            out[mine] = pictures
+            out[mine] = np.clip(pictures, -_LARGEST, _LARGEST)
         return out

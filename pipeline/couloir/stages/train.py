@@ -1,5 +1,6 @@
 """Train: spectrogram archive in, model out."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -101,7 +102,7 @@ def in_memory(archive: SpectrogramArchive) -> "Samples":
 def quieten_tensorflow() -> None:
     """Keep TensorFlow's start-up notes off the terminal; errors still show."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager

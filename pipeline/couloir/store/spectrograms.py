@@ -215,8 +215,13 @@ class SpectrogramArchive:
         return out
 
     def _concatenate(self, name: str, dtype: Any) -> NDArray[Any]:
-        held = [_array(group, name)[:] for group in self._groups]
-        return np.concatenate(held) if held else np.empty(0, dtype)
+        """Read an array of all blocks, block by block into one place."""
+        if not self._groups:
+            return np.empty(0, dtype)
+        out = np.empty((len(self), *_array(self._groups[0], name).shape[1:]), dtype)
+        for group, first, last in zip(self._groups, self._ends[:-1], self._ends[1:], strict=True):
+            out[first:last] = _array(group, name)[:]
+        return out
 
 
 def _fresh_group(output: Location, block: Block) -> zarr.Group:
