@@ -20,7 +20,8 @@ SHORT = {
 
 
 def blocks(text, language):
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    return [content for name, content in fences if name == language]
 
 
 def targets():

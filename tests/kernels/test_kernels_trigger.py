@@ -2,7 +2,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from couloir.kernels.trigger import Trigger, TriggerRule, find_triggers, true_runs, window_starts
+from couloir.kernels.trigger import (
+    Trigger,
+    TriggerRule,
+    find_triggers,
+    intersect_runs,
+    true_runs,
+    window_starts,
+)
 
 masks = st.lists(st.booleans(), max_size=80).map(lambda held: np.array(held, bool))
 rules = st.builds(TriggerRule, quiet=st.integers(0, 5), merge=st.integers(0, 6), least=st.integers(0, 5))
@@ -53,6 +60,12 @@ def test_true_runs_cover_the_true_samples_and_no_others(mask):
 
 
 @settings(max_examples=600)
+@given(pair=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=80))
+def test_intersected_runs_are_the_runs_of_both_masks_together(pair):
+    one, other = (np.array([both[k] for both in pair], bool) for k in (0, 1))
+    np.testing.assert_array_equal(intersect_runs(true_runs(one), true_runs(other)), true_runs(one & other))
+
+
 @given(days(), rules)
 def test_triggers_are_those_of_a_walk_through_the_samples(day, rule):
     valid, off, on = day

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from couloir.archive.listing import ArchiveObject
 from couloir.identifiers import BandId, Block, StationDay
@@ -62,7 +63,7 @@ class Inventory:
         near = ((day, self.files.get(StationDay(station_day.band, day))) for day in days)
         return {day: files for day, files in near if files is not None}
 
-    @property
+    @cached_property
     def blocks(self) -> dict[Block, list[StationDay]]:
         """The chosen station-days by the block that stores them."""
         blocks: dict[Block, list[StationDay]] = defaultdict(list)

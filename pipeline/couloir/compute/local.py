@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster, wait
+from distributed import Client, Future, LocalCluster, as_completed
 
 from couloir.config import ComputeConfig
 
@@ -41,15 +41,25 @@ class LocalPool:
                 host="127.0.0.1",
             )
         self._client = Client(self._cluster, set_as_default=False)
+        with self._client.as_current():
+            self._completed = as_completed()
+        self._ready: set[Future] = set()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Start a task as soon as a worker is free."""
-        return self._client.submit(function, *arguments, pure=False)
+        future = self._client.submit(function, *arguments, pure=False)
+        self._completed.add(future)
+        return future
 
     def wait(self, handles: Collection[Future]) -> set[Future]:
-        """Wait until at least one task is done."""
-        with self._client.as_current():
-            return set(wait(list(handles), return_when="FIRST_COMPLETED").done)
+        """Wait until at least one task is done; each is told once."""
+        done: set[Future] = set()
+        while not done:
+            done = self._ready & set(handles)
+            if not done:
+                self._ready |= set(self._completed.next_batch())
+        self._ready -= done
+        return done
 
     def result(self, handle: Future) -> Any:
         """Give a task's result, or raise what it raised."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from couloir.kernels.bandpass import AnalyticBandpass
 from couloir.kernels.grid import Grid
 from couloir.kernels.noise import NoiseLevel, measure_noise
-from couloir.kernels.trigger import Trigger, TriggerRule, find_triggers, true_runs
+from couloir.kernels.trigger import Trigger, TriggerRule, find_triggers, intersect_runs, true_runs
 
 EnvelopeKind = Literal["vector", "vertical", "any"]
 
@@ -151,19 +151,27 @@ def detect(components: Mapping[str, Grid], own: slice, rule: DetectionRule) -> D
 
 
 def _trace(grids: list[Grid], own: slice, rule: DetectionRule) -> EnvelopeTrace:
-    n = len(grids[0].samples)
-    squared = np.zeros(n, np.float32)
-    times_valid = np.zeros(n, np.uint8)
+    squared = np.zeros(len(grids[0].samples), np.float32)
+    valid: NDArray[np.int64] | None = None
     for grid in grids:
-        for first, last in grid.runs:
-            if last - first > 2 * rule.edge:
-                squared[first:last] += rule.bandpass.squared_envelope(grid.samples[first:last])
-                times_valid[first + rule.edge : last - rule.edge] += 1
-    valid = times_valid == len(grids)
-    squared[~valid] = 0
-    counted = squared[own][valid[own]]
-    noise = measure_noise(np.sqrt(counted)) if len(counted) else None
-    return EnvelopeTrace(squared, true_runs(valid), len(counted), noise)
+        long_enough = grid.runs[grid.runs[:, 1] - grid.runs[:, 0] > 2 * rule.edge]
+        for first, last in long_enough:
+            rule.bandpass.add_squared_envelope(grid.samples[first:last], squared[first:last])
+        settled = long_enough + np.array([rule.edge, -rule.edge])
+        valid = settled if valid is None else intersect_runs(valid, settled)
+    assert valid is not None  # noqa: S101 - there is at least one component
+    _clear_outside(squared, valid)
+    counted = [np.sqrt(squared[first:last]) for first, last in _clip_runs(valid, own)]
+    if not counted:
+        return EnvelopeTrace(squared, valid, 0, None)
+    envelope = np.concatenate(counted) if len(counted) > 1 else counted[0]
+    return EnvelopeTrace(squared, valid, len(envelope), measure_noise(envelope))
+
+
+def _clear_outside(values: NDArray[np.float32], runs: NDArray[np.int64]) -> None:
+    bounds = np.concatenate(([0], runs.ravel(), [len(values)]))
+    for first, last in bounds.reshape(-1, 2):
+        values[first:last] = 0
 
 
 def _clip_runs(runs: NDArray[np.int64], own: slice) -> NDArray[np.int64]:

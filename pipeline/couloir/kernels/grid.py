@@ -1,7 +1,8 @@
 """Lay pieces of recordings on one regular grid of samples, with every gap and overlap accounted for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ class Piece:
 
     start: int
     samples: NDArray[Any]
+
+    @property
+    def end(self) -> int:
+        """The position after the last sample."""
+        return self.start + len(self.samples)
 
 
 @dataclass
@@ -92,48 +98,57 @@ def assemble(pieces: Iterable[Piece], n: int) -> Grid:
     ordered = sorted((piece for piece in pieces if len(piece.samples)), key=lambda piece: piece.start)
     whole = all(np.can_cast(piece.samples.dtype, np.int32) for piece in ordered)
     samples = np.zeros(n, np.int32 if whole else np.float64)
-    present = np.zeros(n, bool)
-    disputed = np.zeros(n, bool)
     counts = GridCounts()
-    for piece in ordered:
-        _place(piece, samples, present, disputed, counts)
-    present &= ~disputed
-    _bridge(samples, present, counts)
-    return Grid(samples, true_runs(present), counts)
+    clipped = [piece for piece in (_clip(piece, n) for piece in ordered) if len(piece.samples)]
+    if whole and _apart(clipped):
+        for piece in clipped:
+            samples[piece.start : piece.end] = piece.samples
+        runs = np.array([(piece.start, piece.end) for piece in clipped], np.int64).reshape(-1, 2)
+    else:
+        runs = _reconcile(clipped, samples, counts)
+    return Grid(samples, _bridge(samples, runs, counts), counts)
 
 
-def _place(
-    piece: Piece,
-    samples: NDArray[Any],
-    present: NDArray[np.bool_],
-    disputed: NDArray[np.bool_],
-    counts: GridCounts,
-) -> None:
-    first, last = max(piece.start, 0), min(piece.start + len(piece.samples), len(samples))
-    if last <= first:
-        return
-    new = piece.samples[first - piece.start : last - piece.start]
-    fresh = ~present[first:last]
-    finite = np.isfinite(new)
-    if not finite.all():
-        counts.not_finite += int((~finite).sum())
-        fresh &= finite
-    taken = present[first:last] & finite
-    if taken.any():
-        differs = taken & (samples[first:last] != new)
-        counts.duplicated += int(taken.sum())
-        for a, b in true_runs(differs):
+def _clip(piece: Piece, n: int) -> Piece:
+    first, last = max(piece.start, 0), max(min(piece.end, n), 0)
+    return Piece(first, piece.samples[first - piece.start : max(last - piece.start, 0)])
+
+
+def _apart(pieces: Sequence[Piece]) -> bool:
+    """Say whether no two of the pieces, in order, hold the same position: the usual case, and the fast one."""
+    return all(one.end <= other.start for one, other in pairwise(pieces))
+
+
+def _reconcile(pieces: Iterable[Piece], samples: NDArray[Any], counts: GridCounts) -> NDArray[np.int64]:
+    """Lay pieces that overlap, or that may not be finite, and give the stretches that can be used."""
+    present = np.zeros(len(samples), bool)
+    disputed = np.zeros(len(samples), bool)
+    for piece in pieces:
+        span = slice(piece.start, piece.end)
+        new, held = piece.samples, present[span]
+        finite = np.isfinite(new)
+        counts.not_finite += int(len(new) - np.count_nonzero(finite))
+        taken = held & finite
+        counts.duplicated += int(np.count_nonzero(taken))
+        for a, b in true_runs(taken & (samples[span] != new)):
             counts.conflicting += int(b - a)
             if b - a > SPLICE:
-                disputed[first + a : first + b] = True
-    samples[first:last][fresh] = new[fresh]
-    present[first:last] |= fresh
+                disputed[piece.start + a : piece.start + b] = True
+        fresh = ~held & finite
+        samples[span][fresh] = new[fresh]
+        present[span] |= fresh
+    return true_runs(present & ~disputed)
 
 
-def _bridge(samples: NDArray[Any], present: NDArray[np.bool_], counts: GridCounts) -> None:
-    for a, b in true_runs(~present):
-        if a > 0 and b < len(samples) and b - a <= SPLICE:
-            line = np.interp(np.arange(a, b), [a - 1, b], [float(samples[a - 1]), float(samples[b])])
-            samples[a:b] = np.rint(line) if samples.dtype.kind == "i" else line
-            present[a:b] = True
-            counts.bridged += int(b - a)
+def _bridge(samples: NDArray[Any], runs: NDArray[np.int64], counts: GridCounts) -> NDArray[np.int64]:
+    """Fill the shortest gaps between runs by lines, and give the runs that come of it."""
+    gaps = runs[1:, 0] - runs[:-1, 1]
+    joined = gaps <= SPLICE
+    for number in np.flatnonzero(joined & (gaps > 0)):
+        a, b = int(runs[number, 1]), int(runs[number + 1, 0])
+        line = np.interp(np.arange(a, b), [a - 1, b], [float(samples[a - 1]), float(samples[b])])
+        samples[a:b] = np.rint(line) if samples.dtype.kind == "i" else line
+        counts.bridged += b - a
+    starts = np.concatenate((runs[:1, 0], runs[1:, 0][~joined]))
+    ends = np.concatenate((runs[:-1, 1][~joined], runs[-1:, 1]))
+    return np.stack([starts, ends], axis=1)

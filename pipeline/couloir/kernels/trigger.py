@@ -52,6 +52,29 @@ def true_runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.stack([starts, stops], axis=1).astype(np.int64)
 
 
+def intersect_runs(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the stretches that lie in both of two lists of runs.
+
+    Parameters
+    ----------
+    one, other : ndarray of int64, shape (runs, 2)
+        In order, apart from each other, as `true_runs` gives them.
+
+    Returns
+    -------
+    ndarray of int64, shape (runs, 2)
+    """
+    cuts = np.unique(np.concatenate((one.ravel(), other.ravel())))
+    starts = cuts[:-1]
+    inside = np.ones(len(starts), bool)
+    for runs in (one, other):
+        home = np.searchsorted(runs[:, 0], starts, side="right") - 1
+        inside &= (home >= 0) & (starts < runs[home, 1]) if len(runs) else False
+    kept = np.stack([starts[inside], cuts[1:][inside]], axis=1)
+    fresh = np.concatenate(([True], kept[1:, 0] != kept[:-1, 1]))[: len(kept)]
+    return np.stack([kept[fresh, 0], kept[np.append(fresh[1:], True)[: len(kept)], 1]], axis=1)
+
+
 def find_triggers(
     above_on: NDArray[np.int64],
     above_off: NDArray[np.int64],

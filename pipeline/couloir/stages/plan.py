@@ -9,7 +9,7 @@ from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
 from couloir.config import RunConfig
 from couloir.errors import ArchiveError
-from couloir.identifiers import BandId
+from couloir.identifiers import BandId, StationDay
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.stages.station_day import REACH_DAYS
 
@@ -127,10 +127,11 @@ def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPla
         held[station_day.band].append(station_day.day)
     plans = []
     for band, have in sorted(held.items()):
-        files = [inventory.files[key] for key in inventory.chosen if key.band == band]
+        files = [inventory.files[StationDay(band, day)] for day in have]
         components = "".join(c for c in COMPONENTS if any(c in item.components for item in files))
         incomplete = sum(len(item.components) < len(COMPONENTS) for item in files)
-        missing = _stretches([day for day in days if day not in set(have)])
+        there = set(have)
+        missing = _stretches([day for day in days if day not in there])
         plans.append(BandPlan(band, components, len(have), sum(item.size for item in files), incomplete, missing))
     return plans
 
