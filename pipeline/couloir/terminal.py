@@ -20,6 +20,7 @@ from rich.text import Text
 from couloir.catalog.clusters import ClusterRow
 from couloir.stages.assessment import Assessment
 from couloir.stages.plan import Plan
+from couloir.stages.throughput import add_up
 from couloir.store.outcomes import Outcome
 
 console = Console(stderr=True, highlight=False)
@@ -84,10 +85,21 @@ def show_plan(plan: Plan, workers: int) -> None:
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print how many station-days came to what."""
+    """Print how many station-days came to what, and what they cost."""
     counts = Counter(outcome.status for outcome in outcomes)
     told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     console.print(f"{len(outcomes)} station-days: {told}; {sum(o.events for o in outcomes):,} events")
+    cost = add_up(outcomes)
+    if not cost.total:
+        return
+    steps = ", ".join(f"{name} {value:.1f}" for name, value in cost.seconds)
+    console.print(f"core seconds: {cost.total:.1f} ({steps})")
+    console.print(
+        f"a core: {cost.channel_days_per_core_hour:,.0f} channel-days/h, "
+        f"{cost.megabytes_per_core_second:.1f} MB/s, {cost.events_per_core_second:.1f} events/s"
+    )
+    slowest = ", ".join(f"{outcome.station_day} {seconds:.1f} s" for outcome, seconds in cost.slowest)
+    console.print(f"slowest: {slowest}")
 
 
 def show_clusters(rows: Sequence[ClusterRow]) -> None:

@@ -1,5 +1,6 @@
 """Band-pass and take the analytic signal in one pass of short FFTs (overlap-save)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ _TOGETHER = 16
 """Blocks transformed at once, 1 MiB in complex64: the FFT works on several in step, and stays in the cache."""
 _PIECE = 1 << 15
 """Samples worked on at once in float64."""
+_LEAST_PIECES = 16
 _SHORTEST = 3
 """Segments of fewer samples have no trend to take away, and no envelope."""
 _LEAKAGE = 1e-6
@@ -48,7 +50,7 @@ class AnalyticBandpass:
     def squared_envelope(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """Compute the squared envelope of one contiguous segment.
 
-        The segment is detrended (least squares line) and continued at both ends by point reflection, so that
+        The segment is detrended by a line and continued at both ends by point reflection, so that
         neither an offset nor a slope rings at its ends. What is no more than rounding becomes 0: a dead channel
         stays dead beside a spike, a step or a drift.
 
@@ -72,16 +74,16 @@ class AnalyticBandpass:
             return
         block, response = self._for_length(len(samples))
         step = block - 2 * self.overlap
-        frames = _frames(samples, block, self.overlap)
-        for first in range(0, len(frames), _TOGETHER):
-            some = frames[first : first + _TOGETHER]
-            spectra = np.zeros((len(some), block), np.complex64)
-            np.multiply(fft.rfft(some, axis=1), response, out=spectra[:, : len(response)])
-            analytic = fft.ifft(spectra, axis=1, overwrite_x=True).view(np.float32)
+        spectra = np.zeros((_TOGETHER, block), np.complex64)
+        for first, frames in _frames(samples, block, self.overlap):
+            some = spectra[: len(frames)]
+            np.multiply(fft.rfft(frames, axis=1), response, out=some[:, : len(response)])
+            some[:, len(response) :] = 0
+            analytic = fft.ifft(some, axis=1, overwrite_x=True).view(np.float32)
             parts = np.square(analytic[:, 2 * self.overlap : 2 * (block - self.overlap)])
             squared = parts[:, ::2] + parts[:, 1::2]
-            _drop_rounding(squared, some)
-            target = out[first * step : (first + len(some)) * step]
+            _drop_rounding(squared, frames)
+            target = out[first : first + len(frames) * step]
             target += squared.reshape(-1)[: len(target)]
 
     def _for_length(self, n: int) -> tuple[int, NDArray[np.float32]]:
@@ -142,41 +144,64 @@ def _impulse_length(sections: NDArray[np.float64]) -> int:
     raise ValueError(f"the band-pass rings for more than {_LONGEST // 4} samples: raise the band's lower corner")
 
 
-def _frames(samples: NDArray[Any], block: int, reach: int) -> NDArray[np.float32]:
-    """Lay a detrended segment, continued at both ends, out in overlapping blocks, shape (blocks, block)."""
-    n, step = len(samples), block - 2 * reach
-    padded = np.zeros(-(-n // step) * step + 2 * reach, np.float32)
-    inner = padded[reach : reach + n]
-    _detrend(samples, inner)
-    near = min(n, reach + 1)
-    padded[:reach] = np.pad(inner[:near], (reach, 0), mode="reflect", reflect_type="odd")[:reach]
-    behind = np.pad(inner[-near:], (0, reach), mode="reflect", reflect_type="odd")[near:]
-    padded[reach + n : reach + n + reach] = behind
-    return np.lib.stride_tricks.sliding_window_view(padded, block)[::step]
+def _frames(samples: NDArray[Any], block: int, reach: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Give a detrended segment, continued at both ends, some overlapping blocks at a time.
 
-
-def _detrend(samples: NDArray[Any], out: NDArray[np.float32]) -> None:
-    """Write the samples less their least squares line to `out`, in pieces that stay in the cache.
-
-    No BLAS: its sums depend on how many threads it has, and the same day must give the same bytes everywhere.
+    Yields
+    ------
+    int, ndarray of float32, shape (at most `_TOGETHER`, block)
+        The first sample that the blocks decide, and the blocks: views of one buffer, valid until the next.
     """
-    n = len(samples)
-    pieces = [slice(start, min(start + _PIECE, n)) for start in range(0, n, _PIECE)]
-    ramp = np.arange(min(_PIECE, n), dtype=np.float64)
-    total = moment = 0.0
-    for piece in pieces:
-        values = samples[piece].astype(np.float64)
-        added = float(values.sum())
-        total += added
-        moment += float(np.einsum("i,i->", ramp[: len(values)], values)) + piece.start * added
-    middle = (n - 1) / 2
-    slope = (moment - middle * total) * 12.0 / (float(n) * (float(n) ** 2 - 1.0))
-    line = slope * ramp + (total / n - slope * middle)
-    for piece in pieces:
-        values = samples[piece].astype(np.float64)
-        values -= line[: len(values)]
-        values -= slope * piece.start
-        out[piece] = values
+    n, step = len(samples), block - 2 * reach
+    line = _Line(samples)
+    near = min(n, reach + 1)
+    ahead = np.pad(line.without(0, near), (reach, 0), mode="reflect", reflect_type="odd")[:reach]
+    behind = np.pad(line.without(n - near, n), (0, reach), mode="reflect", reflect_type="odd")[near:]
+    for first in range(0, n, _TOGETHER * step):
+        count = min(_TOGETHER, -(-(n - first) // step))
+        buffer = np.zeros(count * step + 2 * reach, np.float32)
+        start, stop = first - reach, first + count * step + reach
+        line.write(max(start, 0), min(stop, n), buffer[max(-start, 0) :])
+        if start < 0:
+            buffer[:-start] = ahead[start:]
+        if stop > n:
+            rest = buffer[n - start :][:reach]
+            rest[:] = behind[: len(rest)]
+        yield first, np.lib.stride_tricks.sliding_window_view(buffer, block)[::step]
+
+
+class _Line:
+    """Fit a line to the means of a segment's pieces by least squares, and take it away piece by piece.
+
+    No BLAS: its sums depend on how many
+    threads it has, and the same day must give the same bytes everywhere.
+    """
+
+    def __init__(self, samples: NDArray[Any]) -> None:
+        self.samples = samples
+        n = len(samples)
+        length = min(_PIECE, max(n // _LEAST_PIECES, 1))
+        starts = np.arange(0, n - length + 1, length)
+        middles = starts + (length - 1) / 2
+        means = np.array([samples[a : a + length].mean(dtype=np.float64) for a in starts])
+        away = middles - middles.mean()
+        self.slope = float((away * means).sum() / max((away * away).sum(), 1.0))
+        self.intercept = float(means.mean() - self.slope * middles.mean())
+        self._ramp = self.slope * np.arange(_PIECE, dtype=np.float64)
+
+    def write(self, first: int, last: int, out: NDArray[np.float32]) -> None:
+        """Write samples `first` up to `last`, less the line, to the beginning of `out`."""
+        for start in range(first, last, _PIECE):
+            stop = min(start + _PIECE, last)
+            values = self.samples[start:stop] - self._ramp[: stop - start]
+            values -= self.intercept + self.slope * start
+            out[start - first : stop - first] = values
+
+    def without(self, first: int, last: int) -> NDArray[np.float32]:
+        """Give samples `first` up to `last`, less the line."""
+        out = np.empty(last - first, np.float32)
+        self.write(first, last, out)
+        return out
 
 
 def _drop_rounding(squared: NDArray[np.float32], frames: NDArray[np.float32]) -> None:

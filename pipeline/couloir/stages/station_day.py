@@ -99,6 +99,7 @@ def _detect(task: DayTask) -> DayResult:
         reason,
         events=len(events),
         dropped=dropped,
+        components="".join(name for name in COMPONENTS if name in day.record.components),
         valid_s=day.detection.valid / settings.sampling_rate,
         median=noise.median if noise else None,
         mad=noise.mad if noise else None,

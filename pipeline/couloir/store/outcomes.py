@@ -29,6 +29,8 @@ class Outcome:
         Windows stored.
     dropped : int
         Windows not stored since too few of their samples were recorded.
+    components : str
+        Those that were used, out of ENZ.
     valid_s : float
         Seconds of the day that counted.
     median, mad : float or None
@@ -45,6 +47,7 @@ class Outcome:
     reason: str = ""
     events: int = 0
     dropped: int = 0
+    components: str = ""
     valid_s: float = 0.0
     median: float | None = None
     mad: float | None = None
