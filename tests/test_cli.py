@@ -113,3 +113,34 @@ def test_failed_station_days_have_an_exit_code_of_their_own(tmp_path):
     assert result.exit_code == EXIT_FAILURES != 1
     assert "1 of 1 station-days failed" in result.output
     assert issubclass(TooManyFailuresError, RuntimeError)
+
+
+def test_help_shows_each_example_on_its_own_line():
+    lines = [line.strip() for line in invoke("--help").output.splitlines()]
+    assert any(line.startswith("couloir plan run.yaml ") for line in lines)
+    assert "\\b" not in lines
+
+
+def test_init_refuses_what_would_not_load():
+    result = invoke("init", "--start", "2024-13-01")
+    assert result.exit_code == 1
+    assert "archive.start" in result.output
+
+
+def test_a_misspelt_empty_section_is_an_error(tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "archive: {url: x, start: 2020-01-01, end: 2020-01-02}\noutput: {url: y}\ndetct:\n"
+    )
+    result = invoke("plan", tmp_path / "run.yaml")
+    assert result.exit_code == 1
+    assert "did you mean 'detect'" in result.output
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("couloir.runfile.load", interrupted)
+    result = invoke("plan", tmp_path / "run.yaml")
+    assert result.exit_code == 130
+    assert "goes on from here" in result.output

@@ -142,7 +142,7 @@ def test_urls_without_a_password_pass(url):
         ({"off_factor": 13}, "must not exceed on_factor"),
         ({"before_onset_s": 20}, "less than window_s"),
         ({"on_factor": 0}, "greater than 0"),
-        ({"on_factor": float("nan")}, "greater than 0"),
+        ({"on_factor": float("nan")}, "finite number"),
         ({"min_window_coverage": 1.5}, "less than or equal to 1"),
         ({"envelope": "horizontal"}, "'vector', 'vertical' or 'any'"),
     ],

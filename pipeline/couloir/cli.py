@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from couloir.stages.plan import Plan
     from couloir.store.outcomes import Outcome
 
+EXIT_INTERRUPTED = 130
 EXIT_FAILURES = 3
 """Exit code when the run went through, and more station-days failed than allowed."""
 
@@ -30,6 +31,9 @@ class _Commands(click.Group):
         warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on from here", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
@@ -46,14 +50,14 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="couloir")
 def main() -> None:
-    r"""Turn years of continuous seismic recordings into a catalog of clustered events.
+    """Turn years of continuous seismic recordings into a catalog of clustered events.
 
     \b
     couloir demo                 see it work on a synthetic archive
     couloir init > run.yaml      write a run file with every setting explained
     couloir plan run.yaml        see what a run would do, and what it would cost
     couloir run run.yaml         do it: detect, train, catalog, report
-    """
+    """  # noqa: D301 - \b is click's sign to leave the lines below it as they are
 
 
 def _run_file(command: Any) -> Any:
@@ -79,9 +83,11 @@ def init(**values: str) -> None:
 
     Reads nothing. Settings that are commented out show their defaults, the published method.
     """
-    from couloir.runfile import template
+    from couloir.runfile import loads, template
 
-    click.echo(template(**values), nl=False)
+    text = template(**values)
+    loads(text)
+    click.echo(text, nl=False)
 
 
 @main.command()
@@ -270,10 +276,11 @@ def _detect(config: "RunConfig", made: "Plan") -> "list[Outcome]":
 
 
 def _train(config: "RunConfig", made: "Plan") -> None:
-    from couloir.stages.run import open_archive
+    from couloir.stages.run import keep_settings, open_archive
     from couloir.stages.train import train
     from couloir.terminal import progress_bar
 
+    keep_settings(config)
     archive = open_archive(config, made)
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
@@ -289,9 +296,10 @@ def _train(config: "RunConfig", made: "Plan") -> None:
 
 def _catalog(config: "RunConfig", made: "Plan") -> None:
     from couloir.stages.catalog import catalog
-    from couloir.stages.run import open_archive
+    from couloir.stages.run import keep_settings, open_archive
     from couloir.terminal import console
 
+    keep_settings(config)
     with console.status("catalog"):
         fresh = catalog(config, open_archive(config, made))
     console.print("catalog: written" if fresh else "catalog: it is there already")

@@ -21,7 +21,7 @@ BAND_PRIORITY = ("HH", "EH", "CH", "BH", "DH", "SH", "GH", "FH", "HN", "EN", "BN
 class Section(BaseModel):
     """Refuse unknown keys, and never change once made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 _SECRET = re.compile(
@@ -133,7 +133,7 @@ class DetectConfig(Section):
     """Triggers closer than this, end to onset, become one, s."""
     least_duration_s: Annotated[float, Field(ge=0)] = 0.5
     """Shorter triggers are dropped, s."""
-    edge_s: Annotated[float, Field(ge=0)] = 2.0
+    edge_s: Annotated[float, Field(ge=0, le=3600)] = 2.0
     """Samples this close to a gap neither count nor trigger: the filter has not settled there, s."""
     window_s: Positive = 20.0
     """Length of an event's window, s."""
@@ -187,7 +187,12 @@ class TrainConfig(Section):
 
     clusters: Annotated[int, Field(ge=2, le=200)] = 6
     """Number of clusters."""
-    filters: Annotated[tuple[int, ...], Field(min_length=1, max_length=6)] = (12, 24, 36, 48)
+    filters: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=6)] = (
+        12,
+        24,
+        36,
+        48,
+    )
     """Filters of the encoder's convolutions, each of stride 2."""
     kernel: Annotated[int, Field(ge=1, le=9)] = 3
     """Size of the convolution kernels."""
@@ -223,7 +228,7 @@ class CatalogConfig(Section):
     """What is written beside the Parquet tables."""
 
     quakeml: bool = False
-    """Also write catalog.xml (QuakeML; one event a window, one pick its onset)."""
+    """Also write catalog.xml (QuakeML): one event a trigger, with one pick, its onset."""
     truth: str | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""

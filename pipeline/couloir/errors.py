@@ -17,6 +17,10 @@ class UnreadableError(CouloirError, ValueError):
     """Say that one object of the archive does not decode."""
 
 
+class UnreachableError(CouloirError, OSError):
+    """Say that one object of the archive could not be fetched: it may go well another time."""
+
+
 class StoreError(CouloirError, OSError):
     """Say that the spectrogram archive is missing, incomplete, or made with other settings."""
 

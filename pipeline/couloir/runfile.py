@@ -91,6 +91,12 @@ def build(tree: Tree, *, sources: _Sources | None = None) -> RunConfig:
         raise ConfigError("\n".join(problems)) from None
 
 
+def loads(text: str, *, name: str = "run file") -> RunConfig:
+    """Read a run file's text, as `load` does, without environment and overrides."""
+    sources = _Sources()
+    return build(_parse(text, name, sources), sources=sources)
+
+
 def dump(config: RunConfig) -> str:
     """Write settings in full as YAML."""
     text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -150,15 +156,20 @@ def _read_file(path: Path, sources: _Sources) -> Tree:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not a text file: is it a run file?") from error
+    return _parse(text, str(path), sources)
+
+
+def _parse(text: str, name: str, sources: _Sources) -> Tree:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {_one_line(str(error))}") from error
+        raise ConfigError(f"{name} is not valid YAML: {_one_line(str(error))}") from error
     if not isinstance(tree, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path} holds no sections: it must begin with archive: and output:. See couloir init.")
-    _note_lines(node, (), str(path), sources)
-    return {key: value for key, value in tree.items() if value is not None}
+        raise ConfigError(f"{name} holds no sections: it must begin with archive: and output:. See couloir init.")
+    _note_lines(node, (), name, sources)
+    known = dict(_sections())
+    return {key: value for key, value in tree.items() if value is not None or key not in known}
 
 
 def _note_lines(node: yaml.MappingNode, path: tuple[str, ...], name: str, sources: _Sources) -> None:

@@ -71,16 +71,18 @@ def show_plan(plan: Plan, workers: int) -> None:
             _missing(band.missing),
         )
     out.print(table)
-    days = "day" if plan.period_days == 1 else "days"
     out.print(
-        f"\n{plan.station_days} station-days of {len(plan.bands)} sensors in {plan.period_days} {days}, "
-        f"{plan.size / 1e6:,.0f} MB; {plan.missing_days} station-days have no file."
+        f"\n{_count(plan.station_days, 'station-day')} of {_count(len(plan.bands), 'sensor')} "
+        f"in {_count(plan.period_days, 'day')}, {plan.size / 1e6:,.0f} MB; "
+        f"{_count(plan.missing_days, 'station-day')} without a file."
     )
+    for pattern in plan.unmatched:
+        out.print(f"Nothing matches {pattern} of archive.select")
     for reason, number in sorted(plan.inventory.skipped.items()):
-        out.print(f"Left out: {reason} ({number} times)")
+        out.print(f"Left out: {reason} ({_count(number, 'time')})")
     out.print(
-        f"Detection should take about {_duration(plan.core_seconds / workers)} on {workers} "
-        f"{'worker' if workers == 1 else 'workers'}, with up to {plan.memory_bytes / 1e9:.1f} GB each."
+        f"Detection should take about {_duration(plan.core_seconds / workers)} on {_count(workers, 'worker')}, "
+        f"with up to {plan.memory_bytes / 1e9:.1f} GB each."
     )
 
 
@@ -88,7 +90,7 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print how many station-days came to what, and what they cost."""
     counts = Counter(outcome.status for outcome in outcomes)
     told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
-    console.print(f"{len(outcomes)} station-days: {told}; {sum(o.events for o in outcomes):,} events")
+    console.print(f"{_count(len(outcomes), 'station-day')}: {told}; {sum(o.events for o in outcomes):,} events")
     cost = add_up(outcomes)
     if not cost.total:
         return
@@ -129,6 +131,10 @@ def show_assessment(assessment: Assessment) -> None:
         values = (row.purity, row.nmi, row.ari, row.hungarian_accuracy)
         table.add_row(row.method, *(f"{value:.3f}" for value in values))
     out.print(table)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _missing(stretches: Sequence[tuple[object, object]]) -> str:

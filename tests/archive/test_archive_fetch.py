@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from couloir.archive.fetch import Fetcher
-from couloir.errors import UnreadableError
+from couloir.errors import UnreachableError
 from couloir.identifiers import DAY_NS, NS_PER_S, day_start_ns
 
 RATE = 20.0
@@ -94,8 +94,8 @@ def test_bytes_and_seconds_are_counted(made, sds, fetcher):
     assert fetcher.seconds["decode"] > 0
 
 
-def test_an_object_that_is_gone_is_unreadable(made, sds, fetcher):
+def test_an_object_that_is_gone_is_unreachable(made, sds, fetcher):
     item = sds.put(b"x")
     fetcher.file_system.rm(item.path)
-    with pytest.raises(UnreadableError, match=r"XX\.AAA\.00\.HHZ\.D\.2024\.066 cannot be read"):
+    with pytest.raises(UnreachableError, match=r"XX\.AAA\.00\.HHZ\.D\.2024\.066 cannot be fetched"):
         fetcher.whole(item)

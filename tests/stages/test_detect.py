@@ -138,3 +138,52 @@ def test_the_resolved_run_file_loads_again_to_the_same_settings(written, run, tm
     config = run().config
     keep_settings(config)
     assert load(tmp_path / "output" / "run.yaml", environment={}) == config
+
+
+def test_a_file_that_could_not_be_fetched_is_tried_again_by_the_next_run(written, run, monkeypatch):
+    from fsspec.implementations.local import LocalFileSystem
+
+    fetch = LocalFileSystem.cat_file
+
+    def broken(self, path, **options):
+        if "/archive/" in path:
+            raise TimeoutError("the server did not answer")
+        return fetch(self, path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "cat_file", broken)
+        first = run()
+    assert [outcome.status for outcome in first.outcomes] == ["failed", "failed"]
+    assert "HHE" in first.outcomes[0].reason
+    assert "did not answer" in first.outcomes[0].reason
+    second = run()
+    assert [outcome.status for outcome in second.outcomes] == ["ok", "ok"]
+    assert len(second.archive) == 3
+
+
+def test_lost_outcomes_are_made_again(written, run, tmp_path):
+    import shutil
+
+    first = run()
+    shutil.rmtree(tmp_path / "output" / "outcomes")
+    second = run()
+    assert [o.station_day for o in second.outcomes] == [o.station_day for o in first.outcomes]
+
+
+def test_choosing_a_neighbour_day_later_makes_the_month_beside_it_again(written, run):
+    run(archive={"start": SECOND})
+    pool = CountingPool()
+    run(pool=pool)
+    assert pool.tasks.count("write_block_task") == 2
+
+
+def test_a_lost_array_is_an_error_that_names_it_and_the_remedy(written, run, tmp_path):
+    import shutil
+
+    import numpy as np
+
+    result = run()
+    shutil.rmtree(tmp_path / "output" / ARCHIVE / "XX.AAA.00.HH" / "2024-02" / "waveform")
+    archive = open_archive(result.config, plan(result.config))
+    with pytest.raises(StoreError, match=r"waveform is gone.*couloir detect"):
+        archive.waveforms(np.arange(len(archive)))

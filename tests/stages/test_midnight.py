@@ -69,6 +69,24 @@ def test_a_missing_neighbour_day_is_no_obstacle(station, run):
     assert len(near_midnight(result)) == 1
 
 
+def test_a_day_that_gives_no_events_owns_none(station, run):
+    """The earlier day is too gappy to keep its triggers: what goes on after midnight is the later day's."""
+    station.burst("2024-01-31T23:59:54", duration=14)
+    kept = round(300 * RATE)
+    station.write(FIRST, edit=lambda data: [(86_100.0, data[-kept:])])
+    station.write(SECOND)
+    result = run()
+    assert [outcome.status for outcome in result.outcomes] == ["too_gappy", "ok"]
+    assert [block for block, _, _ in near_midnight(result)] == ["XX.AAA.00.HH/2024-02"]
+
+
+def test_a_day_outside_the_period_owns_none(station, run):
+    station.burst("2024-01-31T23:59:54", duration=14)
+    station.write()
+    result = run(archive={"start": SECOND})
+    assert len(near_midnight(result)) == 1
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(offset=st.floats(-9, 6), duration=st.floats(1, 12), ratio=st.sampled_from([0.1, 1.0, 10.0]))
 def test_wherever_an_event_lies_around_midnight_one_trigger_finds_it(tmp_path_factory, offset, duration, ratio):
@@ -85,7 +103,13 @@ def test_wherever_an_event_lies_around_midnight_one_trigger_finds_it(tmp_path_fa
     inventory = plan(config).inventory
     onsets = set()
     for key in inventory.chosen:
-        task = DayTask(key, inventory.around(key, reach=REACH_DAYS), config.archive, config.detect)
+        task = DayTask(
+            key,
+            inventory.around(key, reach=REACH_DAYS),
+            frozenset(inventory.chosen_around(key, reach=1)),
+            config.archive,
+            config.detect,
+        )
         onsets |= {e.onset_time for e in detect_station_day(task).events if abs(e.onset_time - MIDNIGHT) < 60e9}
     assert len(onsets) == 1
     # a burst of thousands of times the noise rings ahead of itself through the zero-phase filter

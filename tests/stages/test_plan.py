@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from couloir.errors import ArchiveError
+from couloir.errors import ArchiveError, ConfigError
 from couloir.stages.plan import plan
 
 from .conftest import FIRST, SECOND, make_config
@@ -47,3 +47,27 @@ def test_a_day_without_all_components_is_counted(station, tmp_path):
     station.path(FIRST, "HHN").unlink()
     (band,) = plan(make_config(station.root, tmp_path / "out")).bands
     assert (band.days, band.incomplete, band.components) == (2, 1, "ENZ")
+
+
+def test_a_pattern_that_matches_nothing_beside_one_that_does_is_told(station, tmp_path):
+    station.write()
+    select = ["XX.AAA.*.HH?", "XX.BBB.*.HH?"]
+    made = plan(make_config(station.root, tmp_path / "out", archive={"select": select}))
+    assert made.unmatched == ("XX.BBB.*.HH?",)
+
+
+def test_workers_too_small_for_a_station_day_are_refused_before_anything_runs(station, tmp_path):
+    station.write()
+    with pytest.raises(ConfigError, match=r"compute\.memory_gb \(0\.1\) is less than"):
+        plan(make_config(station.root, tmp_path / "out", compute={"memory_gb": 0.1}))
+
+
+def test_a_band_whose_filter_never_ends_is_refused_at_plan_time(station, tmp_path):
+    station.write()
+    with pytest.raises(ConfigError, match=r"detect\.band.*lower corner"):
+        plan(make_config(station.root, tmp_path / "out", detect={"band": [0.00001, 8.0]}))
+
+
+def test_an_unknown_protocol_is_a_clear_error(station, tmp_path):
+    with pytest.raises(ArchiveError, match=r"cannot open nosuch://x"):
+        plan(make_config("nosuch://x", tmp_path / "out"))

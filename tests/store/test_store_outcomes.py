@@ -12,7 +12,20 @@ def outcomes(block):
     first = StationDay(block.band, dt.date(2024, 2, 1))
     second = StationDay(block.band, dt.date(2024, 2, 29))
     return [
-        Outcome(first, "ok", "", 3, 1, 86_000.5, 12.5, 2.25, 10**9, {"read": 0.5, "decode": 1.5}, ("Z: odd", "×")),
+        Outcome(
+            first,
+            "ok",
+            "",
+            3,
+            1,
+            "ENZ",
+            86_000.5,
+            12.5,
+            2.25,
+            10**9,
+            {"read": 0.5, "decode": 1.5},
+            ("Z: odd", "×"),
+        ),
         Outcome(second, "unreadable", "does not decode"),
     ]
 

@@ -98,7 +98,9 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
             stream = _read_records(data, _record_length(data), damaged) if is_miniseed(data) else _read_other(data)
         except Exception as error:  # readers of many formats raise anything
             raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
-    remarks = Counter(f"{name}: {_first_line(w.message)}" for w in caught if "MSEED" in w.category.__name__)
+    told = list(dict.fromkeys(_first_line(w.message) for w in caught if "MSEED" in w.category.__name__))
+    more = f" (and {len(told) - 1} more remarks of the reader)" if len(told) > 1 else ""
+    remarks = Counter(f"{name}: {text}{more}" for text in told[:1])
     if damaged:
         remarks[f"{name}: {len(damaged)} records do not decode: {damaged[0]}"] += 1
     traces = list(_usable(stream, channel, name, remarks))

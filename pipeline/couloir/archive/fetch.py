@@ -5,7 +5,7 @@ from typing import Any
 
 from couloir.archive.decode import Decoded, decode, is_miniseed
 from couloir.archive.listing import ArchiveObject
-from couloir.errors import UnreadableError
+from couloir.errors import UnreachableError, UnreadableError
 
 _FIRST_BITE = 32 * 1024
 """Bytes fetched first from one end: some minutes of 100 Hz. A multiple of every common record length."""
@@ -31,7 +31,9 @@ class Fetcher:
         Raises
         ------
         UnreadableError
-            When it cannot be fetched or decoded.
+            When it cannot be decoded.
+        UnreachableError
+            When it cannot be fetched.
         """
         return self._decode(self._read(item, None, None), item)
 
@@ -66,7 +68,7 @@ class Fetcher:
         try:
             data: bytes = self.file_system.cat_file(item.path, start=start, end=end)
         except Exception as error:  # every file system has errors of its own
-            raise UnreadableError(f"{item.path} cannot be read: {error}") from error
+            raise UnreachableError(f"{item.path} cannot be fetched: {error}") from error
         self.bytes_read += len(data)
         self.seconds["read"] += time.perf_counter() - began
         return data

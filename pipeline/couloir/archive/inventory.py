@@ -63,6 +63,15 @@ class Inventory:
         near = ((day, self.files.get(StationDay(station_day.band, day))) for day in days)
         return {day: files for day, files in near if files is not None}
 
+    def chosen_around(self, station_day: StationDay, *, reach: int) -> list[dt.date]:
+        """List the days up to `reach` days away on which the same sensor was chosen, itself included."""
+        days = (station_day.day + dt.timedelta(days=k) for k in range(-reach, reach + 1))
+        return [day for day in days if StationDay(station_day.band, day) in self._chosen]
+
+    @cached_property
+    def _chosen(self) -> frozenset[StationDay]:
+        return frozenset(self.chosen)
+
     @cached_property
     def blocks(self) -> dict[Block, list[StationDay]]:
         """The chosen station-days by the block that stores them."""

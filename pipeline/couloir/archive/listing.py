@@ -78,7 +78,10 @@ def list_objects(
     ArchiveError
         When the root cannot be listed, or when nothing in it is wanted; the text names what is there.
     """
-    file_system, root = fsspec.core.url_to_fs(url, **dict(storage_options or {}))
+    try:
+        file_system, root = fsspec.core.url_to_fs(url, **dict(storage_options or {}))
+    except (ValueError, ImportError) as error:
+        raise ArchiveError(f"archive.url: cannot open {url}: {error}") from error
     _check_root(file_system, root, url)
     walk = _Walk(file_system, layout, patterns, days)
     objects = walk.run(root, _spelled_out(layout, patterns))

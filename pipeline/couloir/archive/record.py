@@ -71,7 +71,9 @@ class DayReader:
         Raises
         ------
         UnreadableError
-            When none of the day's own objects can be read.
+            When none of the day's own objects can be decoded.
+        UnreachableError
+            When one of them, or the end of a neighbour day, cannot be fetched.
         """
         origin_ns = day_start_ns(day) - round(self.context_s * NS_PER_S)
         margin = round(self.context_s * self.sampling_rate)

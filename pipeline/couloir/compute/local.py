@@ -1,7 +1,10 @@
 """Run tasks on a Dask cluster of processes on this machine."""
 
 import os
-from collections.abc import Callable, Collection
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dask
@@ -21,6 +24,19 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+@contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, as a terminal sends it to all: this one stops them in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class LocalPool:
     """Run tasks on a `distributed.LocalCluster`: one process a worker, one thread each.
 
@@ -31,7 +47,7 @@ class LocalPool:
 
     def __init__(self, config: ComputeConfig) -> None:
         self.workers = config.workers or os.cpu_count() or 1
-        with dask.config.set(_SETTINGS):
+        with dask.config.set(_SETTINGS), _interrupts_stay_here():
             self._cluster = LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,

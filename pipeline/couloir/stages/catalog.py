@@ -19,7 +19,7 @@ from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
 from couloir.stages.marks import archive_digest, clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
-from couloir.stages.train import fetch_model, in_memory, model_id, quieten_tensorflow
+from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.store.events import COLUMNS, event_id
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -71,7 +71,7 @@ def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
     """
     place = output_of(config) / "catalog"
     mark = catalog_mark(config, archive)
-    if is_current(place, mark):
+    if has_catalog(config, archive):
         return False
     truth_place = _truth_place(config)
     truth = read_truth(truth_place) if truth_place else []
@@ -91,7 +91,7 @@ def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
 
     clear(place)
     write_clusters(place, rows)
-    write_events(place, table)
+    written = [*write_events(place, table), "clusters.csv", "latent.parquet"]
     write_latent(place, table, assignment.latent, assignment.q)
     if matching:
         methods = {
@@ -100,12 +100,22 @@ def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
             "k-means on PCA": _pca_labels(config, samples),
         }
         write_assessment(place, assess(labels, classes, methods, matching))
+        written.append("assessment.json")
     else:
         (place / "assessment.json").remove()
     if config.catalog.quakeml:
         write_quakeml(place, table)
-    complete(place, mark)
+        written.append("catalog.xml")
+    else:
+        (place / "catalog.xml").remove()
+    complete(place, mark, files=written)
     return True
+
+
+def has_catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
+    """Say whether the output holds the catalog of these settings, and the model that it is made with."""
+    current = is_current(output_of(config) / "catalog", catalog_mark(config, archive))
+    return current and has_model(config, archive)
 
 
 def _truth_place(config: RunConfig) -> Location | None:

@@ -70,9 +70,14 @@ def detect(config: RunConfig, inventory: Inventory, pool: Pool, *, progress: Pro
     blocks = inventory.blocks
     prepare(output, blocks)
     marks = {block: block_mark(config, inventory, days) for block, days in blocks.items()}
-    stale = [block for block in blocks if not _matches(read_mark(output, block), marks[block])]
-    for outcome in read_outcomes(output, sorted(blocks.keys() - set(stale))):
-        progress(outcome)
+    stale = []
+    for block, days in blocks.items():
+        known = read_outcomes(output, [block]) if _matches(read_mark(output, block), marks[block]) else []
+        if len(known) < len(days):
+            stale.append(block)
+            continue
+        for outcome in known:
+            progress(outcome)
     picturing = Picturing(config.detect, config.spectrogram)
     tasks = {block: BlockTask(block, output, picturing, marks[block]) for block in stale}
     for outcomes in _Schedule(config, inventory, pool, tasks).run():
@@ -88,7 +93,9 @@ def block_mark(config: RunConfig, inventory: Inventory, days: Sequence[StationDa
         for near in inventory.around(key, reach=REACH_DAYS).values():
             files[str(near.station_day)] = near
     objects = [(item.path, item.size, item.version) for name in sorted(files) for item in files[name].objects]
-    return {"settings": detection_hash(config), "inputs": content_hash([str(key) for key in days], objects)}
+    beside = [day for key in (min(days), max(days)) for day in inventory.chosen_around(key, reach=1)]
+    inputs = content_hash([str(key) for key in days], [str(day) for day in beside], objects)
+    return {"settings": detection_hash(config), "inputs": inputs}
 
 
 def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outcome]:
@@ -111,7 +118,8 @@ def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outc
         _with_share(result.outcome, len(events), spectrogram=clock.seconds, write=writing) for result in ordered
     ]
     write_outcomes(task.output, task.block, outcomes)
-    complete_block(task.output, task.block, task.mark | {"events": len(events)})
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    complete_block(task.output, task.block, task.mark | {"events": len(events), "failed": failed})
     return outcomes
 
 
@@ -160,7 +168,8 @@ class _Schedule:
 
     def _day_task(self, key: StationDay) -> DayTask:
         around = self._inventory.around(key, reach=REACH_DAYS)
-        return DayTask(key, around, self._config.archive, self._config.detect)
+        chosen = frozenset(self._inventory.chosen_around(key, reach=1))
+        return DayTask(key, around, chosen, self._config.archive, self._config.detect)
 
     def _collect(self, handle: Handle) -> None:
         key = self._days.pop(handle)
@@ -179,7 +188,10 @@ class _Schedule:
 
 
 def _matches(found: dict[str, Any] | None, expected: dict[str, Any]) -> bool:
-    return found is not None and all(found.get(name) == value for name, value in expected.items())
+    """Say whether a block is made from what is expected, with no day that should be tried again."""
+    if found is None or found.get("failed"):
+        return False
+    return all(found.get(name) == value for name, value in expected.items())
 
 
 def _attributes(picturing: Picturing) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from couloir.store.events import COLUMNS
@@ -12,14 +13,18 @@ _NAME = "complete.json"
 
 
 def is_current(place: Location, mark: dict[str, Any]) -> bool:
-    """Say whether a stage's folder was completed from the same things."""
+    """Say whether a stage's folder was completed from the same things, and still holds all of its files."""
     text = (place / _NAME).read_text()
     if text is None:
         return False
     try:
-        return bool(json.loads(text) == mark)
-    except json.JSONDecodeError:
+        held = json.loads(text)
+        files = dict(held["files"])
+    except (ValueError, KeyError, TypeError):
         return False
+    return bool(held.get("made_from") == mark) and all(
+        (place / name).size() == size for name, size in files.items()
+    )
 
 
 def clear(place: Location) -> None:
@@ -27,9 +32,10 @@ def clear(place: Location) -> None:
     (place / _NAME).remove()
 
 
-def complete(place: Location, mark: dict[str, Any]) -> None:
-    """Set the mark after a stage has written everything."""
-    (place / _NAME).write_text(json.dumps(mark, indent=1))
+def complete(place: Location, mark: dict[str, Any], *, files: Iterable[str]) -> None:
+    """Set the mark after a stage has written everything, with the size of each file it wrote."""
+    sizes = {name: (place / name).size() for name in files}
+    (place / _NAME).write_text(json.dumps({"made_from": mark, "files": sizes}, indent=1))
 
 
 def archive_digest(archive: SpectrogramArchive) -> str:

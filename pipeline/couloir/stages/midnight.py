@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +47,18 @@ class DetectedDays:
     ----------
     reader : DayReader
     rule : DetectionRule
+    gives_events : callable
+        Says whether a day is worked on and its triggers are kept; one that is not can own none.
     """
 
-    def __init__(self, reader: DayReader, rule: DetectionRule) -> None:
+    def __init__(
+        self,
+        reader: DayReader,
+        rule: DetectionRule,
+        *,
+        gives_events: Callable[[dt.date, DetectedDay], bool] = lambda _day, _found: True,
+    ) -> None:
+        self._gives_events = gives_events
         self._reader = reader
         self._rule = rule
         self._days: dict[dt.date, DetectedDay | None] = {}
@@ -93,8 +102,10 @@ class DetectedDays:
         triggers = list(here.detection.triggers)
         own = here.record.own
         if triggers and triggers[0].onset - own.start <= self._reach:
-            before = self.neighbour(day - _ONE_DAY)
-            if before is not None and self._joined_end(before, here) is not None:
+            yesterday = day - _ONE_DAY
+            before = self.neighbour(yesterday)
+            owns = before is not None and self._gives_events(yesterday, before)
+            if before is not None and owns and self._joined_end(before, here) is not None:
                 del triggers[0]
         if triggers and own.stop - triggers[-1].end <= self._reach:
             after = self.neighbour(day + _ONE_DAY)

@@ -8,9 +8,10 @@ from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
 from couloir.config import RunConfig
-from couloir.errors import ArchiveError
+from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import BandId, StationDay
 from couloir.kernels.spectrogram import COMPONENTS
+from couloir.stages.settings import detection_rule
 from couloir.stages.station_day import REACH_DAYS
 
 SECONDS_PER_MB = 0.35
@@ -55,6 +56,8 @@ class Plan:
         Estimate of the detection's time on one core, s.
     memory_bytes : int
         Estimate of a worker's peak memory.
+    unmatched : tuple of str
+        Patterns of the selection that match nothing.
     """
 
     inventory: Inventory
@@ -62,6 +65,7 @@ class Plan:
     period_days: int
     core_seconds: float
     memory_bytes: int
+    unmatched: tuple[str, ...] = ()
 
     @property
     def station_days(self) -> int:
@@ -110,6 +114,8 @@ def plan(config: RunConfig) -> Plan:
             else f"{archive.url}: no channel of {', '.join(archive.select)} has a usable orientation "
             f"({'; '.join(inventory.skipped)})"
         )
+    memory = _memory(inventory, config.detect.sampling_rate)
+    _check_settings(config, memory)
     bands = tuple(_band_plans(inventory, days))
     size = sum(band.size for band in bands)
     return Plan(
@@ -117,7 +123,10 @@ def plan(config: RunConfig) -> Plan:
         bands,
         len(days),
         core_seconds=SECONDS_PER_MB * size / 1e6 + SECONDS_PER_DAY * len(inventory.chosen),
-        memory_bytes=_memory(inventory, config.detect.sampling_rate),
+        memory_bytes=memory,
+        unmatched=tuple(
+            str(pattern) for pattern in archive.patterns if not any(pattern.matches(o.channel) for o in objects)
+        ),
     )
 
 
@@ -134,6 +143,20 @@ def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPla
         missing = _stretches([day for day in days if day not in there])
         plans.append(BandPlan(band, components, len(have), sum(item.size for item in files), incomplete, missing))
     return plans
+
+
+def _check_settings(config: RunConfig, memory: int) -> None:
+    """Refuse before anything runs what cannot go well."""
+    limit = config.compute.memory_gb * 1e9
+    if config.compute.kind == "local" and limit < memory:
+        raise ConfigError(
+            f"compute.memory_gb ({config.compute.memory_gb:g}) is less than a worker needs for the largest "
+            f"station-day, about {memory / 1e9:.1f} GB"
+        )
+    try:
+        detection_rule(config.detect)
+    except ValueError as error:
+        raise ConfigError(f"detect.band: {error}") from error
 
 
 def _stretches(days: list[dt.date]) -> tuple[tuple[dt.date, dt.date], ...]:

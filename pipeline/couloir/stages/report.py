@@ -22,8 +22,9 @@ from couloir.identifiers import BandId
 from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, ScoreRow, TypicalEvent, render
 from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
-from couloir.stages.catalog import catalog_mark
+from couloir.stages.catalog import catalog_mark, has_catalog
 from couloir.stages.marks import clear, complete, is_current
+from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.events import event_id
 from couloir.store.location import Location
@@ -38,7 +39,6 @@ _LABELS = {
     "minmax": "magnitude, scaled to 0..1",
     "none": "magnitude, counts",
 }
-_TOLD = ("numpy", "scipy", "obspy", "zarr", "keras")
 _MEAN_OVER = 512
 """Events, at most, in a cluster's mean spectrogram."""
 
@@ -66,7 +66,7 @@ def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Ou
     output = output_of(config)
     place = output / "report"
     mark = catalog_mark(config, archive) | {"report": __version__}
-    if not is_current(output / "catalog", catalog_mark(config, archive)):
+    if not has_catalog(config, archive):
         raise MissingStageError(
             f"{output / 'catalog'} is missing or of other settings. Run `couloir catalog` first."
         )
@@ -74,7 +74,7 @@ def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Ou
         return False
     clear(place)
     (place / "index.html").write_text(render(_gather(config, archive, outcomes)))
-    complete(place, mark)
+    complete(place, mark, files=["index.html"])
     return True
 
 
@@ -245,6 +245,6 @@ def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, s
         "Training": f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",
         "Truth": truth if config.catalog.truth else "none given (catalog.truth)",
         "Settings": f"detection {detection_hash(config)}, training {training_hash(config)}",
-        "Versions": ", ".join([f"couloir {__version__}", *(f"{name} {version(name)}" for name in _TOLD)]),
+        "Versions": ", ".join(f"{name} {version(name)}" for name in TOLD),
     }
     return tuple(facts.items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from couloir.config import RunConfig
 from couloir.errors import StoreError, TooManyFailuresError
@@ -10,6 +11,9 @@ from couloir.stages.plan import Plan
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.outcomes import Outcome
 from couloir.store.spectrograms import SpectrogramArchive, read_mark
+
+TOLD = ("couloir", "numpy", "scipy", "obspy", "zarr")
+"""Packages whose versions are told with a run's settings and report."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ def keep_settings(config: RunConfig) -> None:
     head = (
         f"# Written by couloir; the settings in full, without credentials.\n"
         f"# detection {detection_hash(config)}, training {training_hash(config)}\n"
+        f"# {', '.join(f'{name} {version(name)}' for name in TOLD)}\n"
     )
     (output_of(config) / "run.yaml").write_text(head + dump(config))
 

@@ -14,8 +14,10 @@ from couloir.kernels.trigger import TriggerRule
 from couloir.store.location import Location
 from couloir.store.spectrograms import Axes
 
-DETECTION_VERSION = 1
+DETECTION_VERSION = 2
 """Raised whenever detection or spectrograms of the same settings come out otherwise than before."""
+TRAINING_VERSION = 1
+"""Raised whenever training with the same settings comes out otherwise than before."""
 _VERTICAL = 2
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -32,7 +34,7 @@ def detection_hash(config: RunConfig) -> str:
 
 def training_hash(config: RunConfig) -> str:
     """Hash what decides the model, beside the archive it is trained on."""
-    return content_hash(config.train)
+    return content_hash(TRAINING_VERSION, config.train)
 
 
 def detection_rule(detect: DetectConfig) -> DetectionRule:

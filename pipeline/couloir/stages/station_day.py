@@ -12,7 +12,7 @@ from couloir.archive.fetch import Fetcher
 from couloir.archive.inventory import DayFiles
 from couloir.archive.record import DayReader, DayRecord
 from couloir.config import ArchiveConfig, DetectConfig
-from couloir.errors import UnreadableError
+from couloir.errors import UnreachableError, UnreadableError
 from couloir.identifiers import StationDay
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.kernels.trigger import Trigger, window_starts
@@ -29,10 +29,19 @@ _SETTLING_S = 10.0
 
 @dataclass(frozen=True)
 class DayTask:
-    """Hold all that the detection of one station-day needs; small, and the same wherever it runs."""
+    """Hold all that the detection of one station-day needs; small, and the same wherever it runs.
+
+    Attributes
+    ----------
+    files : mapping of date to DayFiles
+        What exists of the sensor, up to `REACH_DAYS` away.
+    chosen : frozenset of date
+        Which of these days, next to this one, are worked on too.
+    """
 
     station_day: StationDay
     files: Mapping[dt.date, DayFiles]
+    chosen: frozenset[dt.date]
     archive: ArchiveConfig
     detect: DetectConfig
 
@@ -67,6 +76,8 @@ def detect_station_day(task: DayTask) -> DayResult:
         return _detect(task)
     except UnreadableError as error:
         outcome = Outcome(task.station_day, "unreadable", str(error))
+    except UnreachableError as error:
+        outcome = Outcome(task.station_day, "failed", str(error))
     except Exception as error:  # one day must never end a run of years
         outcome = Outcome(task.station_day, "failed", f"{type(error).__name__}: {error}")
     return DayResult.nothing(outcome, task.detect)
@@ -78,7 +89,11 @@ def _detect(task: DayTask) -> DayResult:
     settings = task.detect
     context_s = settings.window_s + settings.merge_s + _SETTLING_S
     reader = DayReader(fetcher, task.files, settings.sampling_rate, context_s)
-    days = DetectedDays(reader, detection_rule(settings))
+    days = DetectedDays(
+        reader,
+        detection_rule(settings),
+        gives_events=lambda day, found: day in task.chosen and _judge(found, settings)[0] == "ok",
+    )
 
     day = days.day(task.station_day.day)
     status, reason = _judge(day, settings)

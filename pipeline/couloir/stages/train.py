@@ -61,13 +61,18 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
     quieten_tensorflow()
     from couloir.dec.training import train as train_dec
 
-    clear(place)
     with _working_folder() as folder:
         trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress)
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
+        clear(place)
         _bring_home(folder, place)
-    complete(place, mark)
+    complete(place, mark, files=MODEL_FILES)
     return True
+
+
+def has_model(config: RunConfig, archive: SpectrogramArchive) -> bool:
+    """Say whether the output holds the model of these spectrograms and settings."""
+    return is_current(output_of(config) / "model", {"model_id": model_id(config, archive)})
 
 
 def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) -> dict[str, Path]:
@@ -79,7 +84,7 @@ def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) ->
         When there is no model, or when it was trained on something else or otherwise.
     """
     place = output_of(config) / "model"
-    if not is_current(place, {"model_id": model_id(config, archive)}):
+    if not has_model(config, archive):
         raise MissingStageError(
             f"{place} holds no model for these spectrograms and settings. Run `couloir train` first."
         )

@@ -45,13 +45,24 @@ class Location:
 
     def file_system(self) -> tuple[Any, str]:
         """Make the file system, and give the path in it."""
-        file_system, path = fsspec.core.url_to_fs(self.url, **dict(self.storage_options))
+        try:
+            file_system, path = fsspec.core.url_to_fs(self.url, **dict(self.storage_options))
+        except (ValueError, ImportError) as error:
+            raise StoreError(f"cannot open {self.url}: {error}") from error
         return file_system, path.rstrip("/")
 
     def exists(self) -> bool:
         """Say whether there is an object or a folder here."""
         file_system, path = self.file_system()
         return bool(file_system.exists(path))
+
+    def size(self) -> int | None:
+        """Give the bytes of the object here, or None when there is none."""
+        file_system, path = self.file_system()
+        try:
+            return int(file_system.size(path))
+        except FileNotFoundError:
+            return None
 
     def read_bytes(self) -> bytes | None:
         """Read a whole object, or give None when it is not there."""

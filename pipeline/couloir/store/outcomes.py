@@ -22,7 +22,8 @@ class Outcome:
     ----------
     status : str
         ``ok``; ``empty``: no samples of that day; ``flat``: MAD = 0; ``too_gappy``: too few valid samples to
-        measure the noise; ``unreadable``: no object of it decodes; ``failed``: something else broke.
+        measure the noise; ``unreadable``: no object of it decodes; ``failed``: something else broke, and the next
+        run tries again.
     reason : str
         Why it is not ok.
     events : int

@@ -240,9 +240,11 @@ def _open(output: Location, block: Block, *, mode: Literal["r", "r+"] = "r") -> 
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    array = group[name]
+    array = group.get(name)
     if not isinstance(array, zarr.Array):
-        raise StoreError(f"{group.name}/{name} is not an array")
+        raise StoreError(
+            f"{group.store_path}: the array {name} is gone. Remove this group and run `couloir detect` again."
+        )
     return array
 
 
