@@ -1,5 +1,6 @@
 """Run tasks on a Dask cluster of processes on this machine."""
 
+import logging
 import os
 import signal
 import threading
@@ -15,12 +16,16 @@ from couloir.config import ComputeConfig
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+_WORKER_ENVIRONMENT = {
+    **_ONE_THREAD,
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "DASK_LOGGING__DISTRIBUTED": "critical",  # outcomes tell what went wrong
+}
 _SETTINGS: dict[str, Any] = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.daemon": False,
-    "distributed.nanny.pre-spawn-environ": _ONE_THREAD | {"MALLOC_TRIM_THRESHOLD_": "65536"},
+    "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
     "distributed.scheduler.allowed-failures": 2,
-    "distributed.logging.distributed": "error",
 }
 
 
@@ -47,6 +52,8 @@ class LocalPool:
 
     def __init__(self, config: ComputeConfig) -> None:
         self.workers = config.workers or os.cpu_count() or 1
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        logging.getLogger("distributed.nanny.memory").setLevel(logging.WARNING)
         with dask.config.set(_SETTINGS), _interrupts_stay_here():
             self._cluster = LocalCluster(
                 n_workers=self.workers,
