@@ -48,7 +48,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@touch $@
 
 # Needs uv (pip install uv). Universal: one file serves every platform and Python from 3.11 on.
-COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 lock:  ## Resolve the dependencies again
 	$(COMPILE) pyproject.toml --extra cpu --group build --output-file requirements.lock
 	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-worker.lock

@@ -8,9 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from couloir.catalog.events import numpy_column, to_csv
+from couloir.kernels.hours import hour_counts
 from couloir.store.location import Location
-
-NS_PER_HOUR = 3_600_000_000_000
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,11 @@ class ClusterRow:
     labelled: int
 
 
-def hour_histogram(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count events by hour of day, UTC."""
-    return np.bincount((times_ns // NS_PER_HOUR) % 24, minlength=24)
-
-
 def typical_hour(times_ns: NDArray[np.int64]) -> int | None:
     """Give the UTC hour whose three hours, itself in the middle, hold most events."""
     if not len(times_ns):
         return None
-    hours = hour_histogram(times_ns)
+    hours = hour_counts(times_ns)
     return int(np.argmax(hours + np.roll(hours, 1) + np.roll(hours, -1)))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from couloir.identifiers import DAY_NS, NS_PER_S
+from couloir.kernels.hours import hour_counts
 
 HOUR_NS = 3600 * NS_PER_S
 MOST_BINS = 100
@@ -66,11 +67,6 @@ def time_bins(first_ns: int, last_ns: int) -> TimeBins:
     months = np.array([first_ns, last_ns], dtype="datetime64[ns]").astype("datetime64[M]")
     edges = np.arange(months[0], months[1] + 2)
     return TimeBins("month", edges.astype("datetime64[ns]").astype(np.int64))
-
-
-def hour_counts(onset_ns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Count onsets (ns since the epoch) in each of the 24 hours of the UTC day."""
-    return np.bincount((onset_ns % DAY_NS) // HOUR_NS, minlength=24)
 
 
 def typical_hours(onset_ns: NDArray[np.integer[Any]]) -> tuple[int, int] | None:

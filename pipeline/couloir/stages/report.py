@@ -83,10 +83,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     table = read_events(output / "catalog")
     rows = read_clusters(output / "catalog")
     stations = sorted({str(outcome.station_day.band) for outcome in outcomes})
-    latent = read_latent(output / "catalog")
-    ids = table["event_id"].to_pylist()
-    shown = sample(len(ids), seed=config.train.seed)
-    vectors = np.array([latent[ids[i]] for i in shown]) if len(shown) else np.empty((0, config.train.latent))
+    shown, plane = _latent_map(config, table)
     cluster = numpy_column(table, "cluster")
     views = _views(archive, table, rows)
     assessment = read_assessment(output / "catalog")
@@ -103,7 +100,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         station_index=np.array([stations.index(name) for name in _bands(table)], np.int32),
         stations=tuple(stations),
         clusters=views,
-        latent_map=project(vectors, config.train.seed) if len(shown) else np.empty((0, 2), np.float32),
+        latent_map=plane,
         latent_cluster=cluster[shown],
         training=_training_log(output / "model" / "log.csv"),
         outcomes=tuple(
@@ -123,6 +120,16 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         spectrogram_range=_colour_range(config, views),
         tolerance=config.train.tolerance,
     )
+
+
+def _latent_map(config: RunConfig, table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Choose the events to show of the latent space, and lay them out on a plane."""
+    ids = table["event_id"].to_pylist()
+    shown = sample(len(ids), seed=config.train.seed)
+    if not len(shown):
+        return shown, np.empty((0, 2), np.float32)
+    latent = read_latent(output_of(config) / "catalog")
+    return shown, project(np.array([latent[ids[i]] for i in shown]), config.train.seed)
 
 
 def _views(archive: SpectrogramArchive, table: pa.Table, rows: list[ClusterRow]) -> tuple[ClusterView, ...]:

@@ -9,8 +9,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from couloir.kernels.hours import hour_counts
 from couloir.report.figures.canvas import Picture, blank, finish, place
-from couloir.report.timebins import TimeBins, hour_counts
+from couloir.report.timebins import TimeBins
 
 _WIDTH, _HEIGHT = 420, 170
 _MARGINS = (44, 36, 30, 8)
