@@ -4,7 +4,8 @@ import pickle
 import numpy as np
 import pytest
 
-from couloir.archive.decode import decode, is_miniseed
+from couloir.archive.decode import decode
+from couloir.archive.miniseed import is_miniseed
 from couloir.errors import UnreadableError
 from couloir.identifiers import ChannelId, day_start_ns
 

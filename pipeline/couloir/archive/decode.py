@@ -1,55 +1,20 @@
 """Decode an object of the archive into pieces of one channel's recording, refusing what cannot be."""
 
-import io
 import math
 import tempfile
-import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import obspy
-from numpy.typing import NDArray
-from obspy.core.util.base import ENTRY_POINTS, buffered_load_entry_point
-from obspy.io.mseed.util import get_record_information
 
+from couloir.archive.miniseed import is_miniseed, read_miniseed
+from couloir.archive.trace import Trace
 from couloir.errors import UnreadableError
 from couloir.identifiers import ChannelId
 
 MAX_RATE = 10_000.0
 """Rates above this, Hz, are taken for a damaged header."""
-_RECORD_TYPES = b"DRQM"
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Hold contiguous samples of one channel.
-
-    Attributes
-    ----------
-    start_ns : int
-        Time of the first sample, ns since the epoch.
-    sampling_rate : float
-        As in the header, Hz.
-    samples : ndarray, shape (n,)
-        Counts.
-    """
-
-    start_ns: int
-    sampling_rate: float
-    samples: NDArray[Any]
-
-    @property
-    def duration_s(self) -> float:
-        """Length, s."""
-        return len(self.samples) / self.sampling_rate
-
-    @property
-    def end_ns(self) -> int:
-        """Time of the sample that would follow the last, ns since the epoch."""
-        return self.start_ns + round(self.duration_s * 1e9)
 
 
 @dataclass(frozen=True)
@@ -58,11 +23,6 @@ class Decoded:
 
     traces: tuple[Trace, ...]
     remarks: tuple[str, ...]
-
-
-def is_miniseed(data: bytes) -> bool:
-    """Say whether bytes begin with a miniSEED 2 record."""
-    return len(data) >= 48 and data[:6].replace(b" ", b"0").isdigit() and data[6] in _RECORD_TYPES
 
 
 def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
@@ -91,50 +51,48 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
     """
     if not data:
         raise UnreadableError(f"{name} is empty (0 bytes)")
-    damaged: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            stream = _read_records(data, _record_length(data), damaged) if is_miniseed(data) else _read_other(data)
-        except Exception as error:  # readers of many formats raise anything
-            raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
-    told = list(dict.fromkeys(_first_line(w.message) for w in caught if "MSEED" in w.category.__name__))
-    more = f" (and {len(told) - 1} more remarks of the reader)" if len(told) > 1 else ""
-    remarks = Counter(f"{name}: {text}{more}" for text in told[:1])
-    if damaged:
-        remarks[f"{name}: {len(damaged)} records do not decode: {damaged[0]}"] += 1
-    traces = list(_usable(stream, channel, name, remarks))
+    remarks: Counter[str] = Counter()
+    found = _read_miniseed(data, name, remarks) if is_miniseed(data) else _read_other(data, name)
+    traces = list(_usable(found, channel, name, remarks))
     if not traces:
         raise UnreadableError("; ".join(remarks) or f"{name} holds no samples")
     return Decoded(tuple(traces), tuple(remarks))
 
 
-def _record_length(data: bytes) -> int:
-    return int(get_record_information(io.BytesIO(data))["record_length"])
+def _read_miniseed(data: bytes, name: str, remarks: Counter[str]) -> tuple[Trace, ...]:
+    found = read_miniseed(data)
+    if found.warnings:
+        told = list(dict.fromkeys(found.warnings))
+        more = f" (and {len(told) - 1} more remarks of the reader)" if len(told) > 1 else ""
+        remarks[f"{name}: {told[0]}{more}"] += 1
+    if found.damaged:
+        remarks[f"{name}: {len(found.damaged)} records do not decode: {found.damaged[0]}"] += 1
+    return found.traces
 
 
-def _read_records(data: bytes, length: int, damaged: list[str]) -> Any:
-    """Read miniSEED; where it fails, try the halves, until the damaged records stand alone and are left out."""
-    try:
-        return obspy.read(io.BytesIO(data), format="MSEED")
-    except Exception as error:
-        middle = len(data) // length // 2 * length
-        if middle == 0:
-            damaged.append(" ".join(str(error).split()))
-            return obspy.Stream()
-        return _read_records(data[:middle], length, damaged) + _read_records(data[middle:], length, damaged)
+def _read_other(data: bytes, name: str) -> list[Trace]:
+    """Read another format than miniSEED from a file: many of ObsPy's readers take nothing else."""
+    import obspy
 
-
-def _read_other(data: bytes) -> Any:
-    """Read another format than miniSEED from a file: many readers take nothing else."""
     with tempfile.NamedTemporaryFile(prefix="couloir-") as file:
         file.write(data)
         file.flush()
-        return obspy.read(file.name, format=_format_of(file.name))
+        try:
+            stream = obspy.read(file.name, format=_format_of(file.name))
+        except Exception as error:  # readers of many formats raise anything
+            raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
+    traces = []
+    for item in stream:
+        header = item.stats
+        channel = ChannelId(header.network, header.station, header.location, header.channel)
+        traces.append(Trace(channel, int(header.starttime.ns), float(header.sampling_rate), item.data))
+    return traces
 
 
 def _format_of(path: str) -> str:
     """Name the format that claims a file. ObsPy's own search unpickles it: that runs any code in it."""
+    from obspy.core.util.base import ENTRY_POINTS, buffered_load_entry_point
+
     for name, entry in ENTRY_POINTS["waveform"].items():
         if name == "PICKLE":
             continue
@@ -144,19 +102,17 @@ def _format_of(path: str) -> str:
     raise UnreadableError("no format that ObsPy knows")
 
 
-def _usable(stream: Any, channel: ChannelId, name: str, remarks: Counter[str]) -> Iterator[Trace]:
-    for item in stream:
-        header = item.stats
-        found = ChannelId(header.network, header.station, header.location, header.channel)
-        rate = float(header.sampling_rate)
-        if not _agrees(found, channel):
-            remarks[f"{name} holds records of {found}, expected {channel}"] += 1
+def _usable(traces: Iterable[Trace], channel: ChannelId, name: str, remarks: Counter[str]) -> Iterator[Trace]:
+    for trace in traces:
+        rate = trace.sampling_rate
+        if not _agrees(trace.channel, channel):
+            remarks[f"{name} holds records of {trace.channel}, expected {channel}"] += 1
         elif not (math.isfinite(rate) and 0 < rate <= MAX_RATE):
             remarks[f"{name} has a sampling rate of {rate:g} Hz"] += 1
-        elif not np.issubdtype(item.data.dtype, np.number):
-            remarks[f"{name} holds {item.data.dtype} and no numbers"] += 1
-        elif len(item.data):
-            yield Trace(int(header.starttime.ns), rate, item.data)
+        elif not np.issubdtype(trace.samples.dtype, np.number):
+            remarks[f"{name} holds {trace.samples.dtype} and no numbers"] += 1
+        elif len(trace.samples):
+            yield trace
 
 
 def _agrees(found: ChannelId, expected: ChannelId) -> bool:

@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from couloir.archive.decode import Decoded, decode, is_miniseed
+from couloir.archive.decode import Decoded, decode
 from couloir.archive.listing import ArchiveObject
+from couloir.archive.miniseed import is_miniseed
 from couloir.errors import UnreachableError, UnreadableError
 
 _FIRST_BITE = 32 * 1024

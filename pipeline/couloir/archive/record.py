@@ -4,10 +4,11 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from couloir.archive.decode import Decoded, Trace
+from couloir.archive.decode import Decoded
 from couloir.archive.fetch import Fetcher
 from couloir.archive.inventory import ORIENTATIONS, DayFiles
 from couloir.archive.listing import ArchiveObject
+from couloir.archive.trace import Trace
 from couloir.errors import UnreadableError
 from couloir.identifiers import DAY_NS, NS_PER_S, day_start_ns
 from couloir.kernels.grid import Grid, GridCounts, Piece, assemble

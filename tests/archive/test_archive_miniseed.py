@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymseed import MS3TraceList
+
+from couloir.archive.miniseed import is_miniseed, read_miniseed
+from couloir.identifiers import day_start_ns
+
+COUNTS = np.random.default_rng(0).integers(-(10**5), 10**5, 4_000).astype(np.int32)
+RECORD = 512
+
+
+def shuffled(data: bytes, order) -> bytes:
+    records = [data[first : first + RECORD] for first in range(0, len(data), RECORD)]
+    return b"".join(records[number] for number in order)
+
+
+def test_records_in_any_order_make_one_trace(made):
+    data = made.encode(made.trace(COUNTS))
+    order = np.random.default_rng(1).permutation(len(data) // RECORD)
+    (only,) = read_miniseed(shuffled(data, order)).traces
+    assert np.array_equal(only.samples, COUNTS)
+    assert (only.channel, only.start_ns) == (made.channel, day_start_ns(made.day))
+
+
+def test_records_that_are_there_twice_are_all_given(made):
+    data = made.encode(made.trace(COUNTS))
+    found = read_miniseed(data + data[: 4 * RECORD])
+    assert sum(len(trace.samples) for trace in found.traces) > len(COUNTS)
+    assert max(len(trace.samples) for trace in found.traces) == len(COUNTS)
+
+
+def test_version_3_is_read(made):
+    records = MS3TraceList()
+    records.add_data(
+        sourceid="FDSN:XX_AAA_00_H_H_Z",
+        data_samples=COUNTS,
+        sample_type="i",
+        sample_rate=20.0,
+        starttime=day_start_ns(made.day),
+    )
+    data = b"".join(records.generate(format_version=3))
+    assert is_miniseed(data)
+    (only,) = read_miniseed(data).traces
+    assert (only.channel, only.sampling_rate) == (made.channel, 20.0)
+    assert np.array_equal(only.samples, COUNTS)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\0" * 700, b"<html>" * 40, bytes(range(256)) * 3], ids=len)
+def test_what_lies_between_records_is_passed_over_and_told(made, junk):
+    data = made.encode(made.trace(COUNTS))
+    found = read_miniseed(data[: 5 * RECORD] + junk + data[5 * RECORD :])
+    assert np.array_equal(np.concatenate([trace.samples for trace in found.traces]), COUNTS)
+    assert bool(found.damaged) == bool(junk)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cut=st.integers(0, 20 * RECORD), hits=st.lists(st.tuples(st.integers(0, 20 * RECORD), st.binary(max_size=90)))
+)
+def test_whatever_the_damage_what_comes_is_of_the_recording(made, cut, hits):
+    data = bytearray(made.encode(made.trace(COUNTS)))
+    touched = set()
+    for position, bytes_ in hits:
+        held = data[position : position + len(bytes_)]
+        data[position : position + len(held)] = bytes_[: len(held)]
+        touched |= {position // RECORD, (position + len(held)) // RECORD}
+    data = bytes(data[: len(data) - cut])
+    found = read_miniseed(data)
+    whole = [number for number in range(len(data) // RECORD) if number not in touched]
+    fresh = read_miniseed(b"".join(data[number * RECORD : (number + 1) * RECORD] for number in whole))
+    expected = sum(len(trace.samples) for trace in fresh.traces)
+    assert sum(len(trace.samples) for trace in found.traces) >= expected  # no sound record is lost
