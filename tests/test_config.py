@@ -28,6 +28,7 @@ OTHER = {
     "envelope": "any",
     "on_factor": 11.0,
     "off_factor": 4.0,
+    "noise_window_s": 3600.0,
     "quiet_s": 3.0,
     "merge_s": 4.0,
     "least_duration_s": 1.0,
@@ -137,6 +138,11 @@ def test_urls_without_a_password_pass(url):
     ("values", "words"),
     [
         ({"band": [45, 1]}, "must rise"),
+        ({"band": [[1, 5], [45, 5]]}, "must rise"),
+        ({"band": [1, 5, 45]}, "no band: give two corners"),
+        ({"band": []}, "no band: give two corners"),
+        ({"band": "1-45"}, "no band: give two corners"),
+        ({"band": [[1, 5], [1, 5]]}, "holds a band twice"),
         ({"band": [1, 50]}, "half the sampling rate"),
         ({"sampling_rate": 50}, "25 Hz"),
         ({"off_factor": 13}, "must not exceed on_factor"),
@@ -200,3 +206,10 @@ def test_content_hash_tells_every_field(section):
 def test_content_hash_takes_no_notice_of_how_a_number_is_written():
     assert content_hash(DetectConfig(on_factor=12)) == content_hash(DetectConfig(on_factor=12.0))
     assert content_hash(DetectConfig.model_validate({"band": [1, 45]})) == content_hash(DetectConfig())
+
+
+def test_one_band_and_several_are_read_alike():
+    assert DetectConfig.model_validate({"band": [1, 20]}).bands == ((1.0, 20.0),)
+    several = DetectConfig.model_validate({"band": [[1, 5], [5, 45]]})
+    assert several.bands == ((1.0, 5.0), (5.0, 45.0))
+    assert DetectConfig.model_validate({"band": [[1, 20]]}).bands == ((1.0, 20.0),)

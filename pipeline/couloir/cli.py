@@ -270,7 +270,7 @@ def _detect(config: "RunConfig", made: "Plan") -> "list[Outcome]":
             if outcome.status != "ok":
                 bar.console.print(f"  {outcome.station_day}: {outcome.status}: {outcome.reason}", markup=False)
 
-        outcomes = detect(config, made.inventory, pool, progress=tell)
+        outcomes = detect(config, made.inventory, pool, progress=tell, sensitivities=made.sensitivities)
     show_outcomes(outcomes)
     return outcomes
 

@@ -6,7 +6,15 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from couloir.identifiers import Pattern
 
@@ -56,6 +64,28 @@ Url = Annotated[str, Field(min_length=1), AfterValidator(_refuse_userinfo)]
 StorageOptions = Annotated[dict[str, Any], AfterValidator(_refuse_credentials)]
 
 
+Corners = tuple[Positive, Positive]
+
+
+def _band_or_bands(value: Any) -> Any:
+    """Tell a wrong band in one sentence: what is one, and what are several."""
+    several = value if isinstance(value, list | tuple) and value else ()
+    bands = several if several and all(isinstance(band, list | tuple) for band in several) else (several,)
+    for band in bands:
+        if len(band) != 2 or not all(
+            isinstance(f, int | float) and not isinstance(f, bool) and f > 0 for f in band
+        ):
+            raise ValueError(
+                f"{value!r} is no band: give two corners, [1, 45], or several bands, [[1, 5], [5, 45]]"
+            )
+    if len(set(map(tuple, bands))) < len(bands):
+        raise ValueError(f"{value!r} holds a band twice")
+    return value
+
+
+Bands = Annotated[Corners | tuple[Corners, ...], BeforeValidator(_band_or_bands)]
+
+
 class ArchiveConfig(Section):
     """Where the waveforms are and which of them to use."""
 
@@ -71,6 +101,8 @@ class ArchiveConfig(Section):
     """The day after the last UTC day (exclusive)."""
     band_priority: tuple[str, ...] = BAND_PRIORITY
     """Where a station has several bands on one day, the first of these is used."""
+    stationxml: Url | None = None
+    """StationXML, a path or URL, * for several files: amplitudes are then ground motion (m/s), not counts."""
     storage_options: StorageOptions = Field(default_factory=dict)
     """Passed to the file system (endpoint_url, anon, profile). Keep credentials in the environment."""
 
@@ -117,8 +149,8 @@ class DetectConfig(Section):
 
     sampling_rate: Positive = 100.0
     """Rate of the detection and of the stored windows, Hz; other recordings are resampled."""
-    band: tuple[Positive, Positive] = (1.0, 45.0)
-    """Corners of the zero-phase band-pass, Hz."""
+    band: Bands = (1.0, 45.0)
+    """Corners of the zero-phase band-pass, Hz; several, [[1, 5], [5, 45]], trigger each by its own noise."""
     filter_order: Annotated[int, Field(ge=1, le=10)] = 4
     """Order of the Butterworth band-pass, before it is run both ways."""
     envelope: Literal["vector", "vertical", "any"] = "vector"
@@ -127,6 +159,8 @@ class DetectConfig(Section):
     """A trigger begins where the envelope exceeds median + on_factor x MAD (raw MAD)."""
     off_factor: Positive = 5.0
     """A trigger ends where the envelope stays under median + off_factor x MAD for quiet_s."""
+    noise_window_s: Annotated[float, Field(ge=60, le=86_400)] | None = None
+    """Measure median and MAD in a window this long that runs over the day, s; over the whole day when null."""
     quiet_s: Annotated[float, Field(ge=0)] = 2.0
     """How long the envelope stays low before a trigger has ended, s."""
     merge_s: Annotated[float, Field(ge=0)] = 5.0
@@ -146,12 +180,12 @@ class DetectConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        low, high = self.band
-        if not low < high < self.sampling_rate / 2:
-            raise ValueError(
-                f"band [{low:g}, {high:g}] must rise and stay below half the sampling rate "
-                f"({self.sampling_rate / 2:g} Hz)"
-            )
+        for low, high in self.bands:
+            if not low < high < self.sampling_rate / 2:
+                raise ValueError(
+                    f"band [{low:g}, {high:g}] must rise and stay below half the sampling rate "
+                    f"({self.sampling_rate / 2:g} Hz)"
+                )
         if self.off_factor > self.on_factor:
             raise ValueError(f"off_factor ({self.off_factor:g}) must not exceed on_factor ({self.on_factor:g})")
         if self.before_onset_s >= self.window_s:
@@ -159,6 +193,12 @@ class DetectConfig(Section):
                 f"before_onset_s ({self.before_onset_s:g}) must be less than window_s ({self.window_s:g})"
             )
         return self
+
+    @property
+    def bands(self) -> tuple[Corners, ...]:
+        """The band-pass's corners, Hz, however many bands there are."""
+        first = self.band[0]
+        return (self.band,) if isinstance(first, float) else self.band  # type: ignore[return-value]
 
     @property
     def window_samples(self) -> int:
@@ -229,6 +269,10 @@ class CatalogConfig(Section):
 
     quakeml: bool = False
     """Also write catalog.xml (QuakeML): one event a trigger, with one pick, its onset."""
+    coincidence_stations: Annotated[int, Field(ge=2)] | None = None
+    """Events on at least this many stations within coincidence_s make one network event; null: not looked for."""
+    coincidence_s: Positive = 10.0
+    """Longest time between the first and the last onset of a network event, s."""
     truth: str | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""

@@ -78,6 +78,9 @@ def show_plan(plan: Plan, workers: int) -> None:
     )
     for pattern in plan.unmatched:
         out.print(f"Nothing matches {pattern} of archive.select")
+    for sensor, known in sorted(plan.sensitivities.items()):
+        if not known:
+            out.print(f"Nothing of {sensor} in archive.stationxml: its amplitudes stay counts")
     for reason, number in sorted(plan.inventory.skipped.items()):
         out.print(f"Left out: {reason} ({_count(number, 'time')})")
     out.print(

@@ -7,7 +7,7 @@ from scipy import signal, stats
 from couloir.kernels.bandpass import design_bandpass
 from couloir.kernels.detection import DetectionRule, EnvelopeTrace, detect
 from couloir.kernels.grid import Grid, Piece, assemble
-from couloir.kernels.noise import NoiseLevel
+from couloir.kernels.noise import NoiseCurve, NoiseLevel
 from couloir.kernels.trigger import TriggerRule, true_runs
 
 RATE = 20.0
@@ -18,14 +18,15 @@ OWN = slice(700, N - 700)
 BURST = 100
 
 
-def rule(envelope="vector", on=12.0, off=5.0, edge=EDGE):
+def rule(envelope="vector", on=12.0, off=5.0, edge=EDGE, bands=(BAND,), noise_window=None):
     return DetectionRule(
-        bandpass=design_bandpass(BAND, RATE),
+        bandpasses=tuple(design_bandpass(band, RATE) for band in bands),
         envelope=envelope,
         on_factor=on,
         off_factor=off,
         edge=edge,
         trigger=TriggerRule(quiet=40, merge=100, least=10),
+        noise_window=noise_window,
     )
 
 
@@ -124,7 +125,7 @@ def test_vector_envelope_noise_and_triggers_agree_with_scipy(names):
     assert [trigger.onset for trigger in detection.triggers] == pytest.approx([over[0]], abs=1)
     ended = np.flatnonzero(envelope[:9_450] > median + 5 * mad)[-1] + 1
     assert [trigger.end for trigger in detection.triggers] == pytest.approx([ended], abs=1)
-    position, amplitude = detection.peak(8_500, 10_000)
+    position, amplitude = detection.loudest(8_500, 10_000)[0].peak(8_500, 10_000)
     assert amplitude == pytest.approx(envelope[8_500:10_000].max(), rel=1e-4)
     assert envelope[position] == pytest.approx(amplitude, rel=1e-4)
 
@@ -229,9 +230,11 @@ def test_triggers_and_noise_come_from_the_days_own_slice(seed, first, length):
 
 def test_positions_over_a_threshold_are_strictly_over_it():
     squared = np.array([0, 1, 4, 9, 16, 0], np.float32)
-    trace = EnvelopeTrace(squared, np.array([[1, 5]]), 4, NoiseLevel(1.0, 1.0))
+    noise = NoiseLevel(1.0, 1.0)
+    trace = EnvelopeTrace("Z", BAND, squared, np.array([[1, 5]]), 4, noise, NoiseCurve.level(noise))
     assert trace.above(1.0, slice(0, 6)).tolist() == [3, 4]
     assert trace.above(1.0, slice(0, 4)).tolist() == [3]
+    assert trace.keep_above(2.0, np.array([2, 3, 4])).tolist() == [4]
     assert trace.peak(-5, 99) == (4, 4.0)
 
 
@@ -247,3 +250,85 @@ def test_five_thousand_segments_give_what_each_gives_by_itself():
     alone = design_bandpass(BAND, RATE).squared_envelope(samples[first:last])
     inner = slice(first + EDGE, last - EDGE)
     assert np.array_equal(found.envelopes[0].squared[inner], alone[EDGE:-EDGE])
+
+
+LOW, HIGH = (1.0, 2.5), (5.0, 8.0)
+
+
+def tone(onset, frequency, amplitude):
+    wave = np.zeros(N)
+    wave[onset : onset + BURST] = (
+        amplitude * np.hanning(BURST) * np.sin(2 * np.pi * frequency * np.arange(BURST) / RATE)
+    )
+    return wave
+
+
+def test_each_of_several_bands_triggers_by_its_own_noise():
+    ground = signal.sosfiltfilt(signal.butter(4, LOW, "bandpass", fs=RATE, output="sos"), noise(1, level=4_000.0))
+    samples = noise(2, level=20.0) + ground + tone(5_000, 6.5, 1_500.0) + tone(15_000, 1.7, 60_000.0)
+    grids = {"Z": whole(samples)}
+    assert [round(t.onset, -2) for t in detect(grids, OWN, rule()).triggers] == [
+        15_000
+    ]  # the swell hides the other
+    both = detect(grids, OWN, rule(bands=(LOW, HIGH)))
+    assert [round(t.onset, -2) for t in both.triggers] == [5_000, 15_000]
+    for trigger, band in zip(both.triggers, (HIGH, LOW), strict=True):
+        envelope, level = both.loudest(trigger.onset, trigger.end)
+        assert envelope.band == band
+        assert level == envelope.noise
+    for envelope, band in zip(both.envelopes, (LOW, HIGH), strict=True):
+        alone = detect(grids, OWN, rule(bands=(band,))).envelopes[0]
+        assert np.array_equal(envelope.squared, alone.squared)
+        assert both.like(alone) is envelope
+    assert detect(grids, OWN, rule()).envelopes[0].band == BAND
+    assert both.like(detect(grids, OWN, rule()).envelopes[0]) is None
+
+
+@settings(max_examples=20)
+@given(st.floats(-12, 3), st.integers(0, 10**6))
+def test_a_common_gain_scales_amplitudes_and_leaves_the_triggers(exponent, seed):
+    grids = {name: whole(noise(seed + k) + burst(9_000)) for k, name in enumerate("ENZ")}
+    gain = 10.0**exponent
+    plain, scaled = detect(grids, OWN, rule()), detect(grids, OWN, rule(), gains=dict.fromkeys("ENZ", gain))
+    assert scaled.triggers == plain.triggers
+    assert scaled.envelopes[0].noise.mad == pytest.approx(gain * plain.envelopes[0].noise.mad, rel=1e-5)
+    first, last = plain.triggers[0].onset, plain.triggers[0].end
+    peaks = [found.loudest(first, last)[0].peak(first, last) for found in (plain, scaled)]
+    assert peaks[1][1] == pytest.approx(gain * peaks[0][1], rel=1e-5)
+
+
+def test_gains_weigh_the_components_of_the_vector():
+    grids = {"N": whole(noise(1)), "Z": whole(noise(2, level=5_000.0) + burst(9_000, amplitude=20_000))}
+    weighed = detect(grids, OWN, rule(), gains={"N": 1.0, "Z": 0.01}).envelopes[0]
+    expected = plain_envelope(grids["N"].samples) ** 2 + (0.01 * plain_envelope(grids["Z"].samples)) ** 2
+    assert np.abs(np.sqrt(weighed.squared) - np.sqrt(expected))[OWN].max() < 1e-4 * np.sqrt(expected).max()
+
+
+def test_a_running_window_finds_at_night_what_the_working_day_hides():
+    level = np.where((np.arange(N) > 8_000) & (np.arange(N) < 20_000), 1_500.0, 100.0)
+    samples = np.random.default_rng(3).normal(0, 1, N) * level + burst(4_000, amplitude=4_000)
+    grids = {"Z": whole(samples)}
+    assert detect(grids, OWN, rule()).triggers == ()
+    found = detect(grids, OWN, rule(noise_window=2_000))
+    assert [round(trigger.onset, -2) for trigger in found.triggers] == [4_000]
+    night = found.loudest(4_000, 4_100)[1]
+    assert night.median == pytest.approx(np.median(plain_envelope(samples)[3_000:5_000]), rel=0.05)
+    day = found.envelopes[0].curve.at(14_000)
+    assert day.median == pytest.approx(15 * night.median, rel=0.1)
+
+
+def test_a_window_as_long_as_the_day_gives_nearly_the_noise_of_the_day():
+    grids = {"Z": whole(noise(5) + burst(9_000))}
+    running, plain = detect(grids, OWN, rule(noise_window=N)), detect(grids, OWN, rule())
+    assert running.envelopes[0].curve.at(N // 2).median == pytest.approx(plain.envelopes[0].noise.median, rel=0.01)
+    (one,), (other,) = running.triggers, plain.triggers
+    assert abs(one.onset - other.onset) <= 2
+    assert abs(one.end - other.end) <= 5
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), gap_lists, st.sampled_from([700, 2_500, 9_000]))
+def test_with_a_running_window_gaps_and_steps_cause_no_detection(seed, gaps, window):
+    grid, held = gappy(noise(seed), gaps, [0, 10**5])
+    assume(held[OWN].sum() > 6_000)
+    assert detect({"Z": grid}, OWN, rule(on=16.0, noise_window=window)).triggers == ()

@@ -28,6 +28,9 @@ def event(start_time, number=0):
         mad=2.5,
         snr=120.5,
         coverage=0.75,
+        band_low=1.0,
+        band_high=45.0,
+        unit=0,
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from couloir.catalog.clusters import ClusterRow, describe_cluster, write_clusters
+from couloir.catalog.coincidence import NONE, associate
 from couloir.catalog.events import build_table, numpy_column, write_events
 from couloir.catalog.latent import write_latent
 from couloir.catalog.quakeml import write_quakeml
@@ -20,14 +21,14 @@ from couloir.stages.assessment import assess, write_assessment
 from couloir.stages.marks import archive_digest, clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
-from couloir.store.events import COLUMNS, event_id
+from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
 
-CATALOG_VERSION = 1
+CATALOG_VERSION = 2
 PCA_COMPONENTS = 30
 
 
@@ -127,6 +128,7 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
     stored = {name: archive.column(name) for name in COLUMNS}
     n = len(archive)
+    stations = [f"{band.network}.{band.station}" for band in bands]
     return stored | {
         "event_id": [event_id(band, start) for band, start in zip(bands, stored["start_time"], strict=True)],
         "network": [band.network for band in bands],
@@ -137,11 +139,30 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
         "cluster": assignment.cluster,
         "confidence": assignment.confidence,
         "novelty": assignment.novelty,
+        "unit": [UNITS[number] for number in stored["unit"]],
+        **_network_events(config, stored["onset_time"], stations),
         "class": [None] * n,
         "label": [None] * n,
         "model_id": [model_id(config, archive)] * n,
         "run_id": [run_id(config, archive)] * n,
     }
+
+
+def _network_events(config: RunConfig, onsets: NDArray[np.int64], stations: Sequence[str]) -> dict[str, Any]:
+    """Name the network event of each window, and count its stations; None where there is none."""
+    at_least = config.catalog.coincidence_stations
+    ids: list[str | None] = [None] * len(onsets)
+    counts: list[int | None] = [None] * len(onsets)
+    if at_least is not None:
+        _, index = np.unique(np.array(stations, np.str_), return_inverse=True)
+        within = round(config.catalog.coincidence_s * NS_PER_S)
+        numbers = associate(onsets, index, at_least=at_least, within=within)
+        for number in range(int(numbers.max(initial=NONE)) + 1):
+            members = np.flatnonzero(numbers == number)
+            name, count = network_event_id(int(onsets[members].min())), len(np.unique(index[members]))
+            for member in members:
+                ids[member], counts[member] = name, count
+    return {"network_event_id": ids, "stations": counts}
 
 
 def _classify(

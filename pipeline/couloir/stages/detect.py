@@ -1,17 +1,18 @@
 """Detect: archive in, spectrogram archive and outcomes out; one task a station-day, one a block."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from couloir.archive.inventory import DayFiles, Inventory
+from couloir.archive.response import Sensitivity
 from couloir.compute.pool import Handle, Pool
 from couloir.config import RunConfig, content_hash
-from couloir.identifiers import Block, StationDay
+from couloir.identifiers import BandId, Block, StationDay
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.station_day import REACH_DAYS, DayResult, DayTask, detect_station_day
 from couloir.store.location import Location
@@ -22,6 +23,7 @@ DAYS_IN_FLIGHT = 4
 """Station-days under way for each worker, besides those that wait for their block."""
 
 Progress = Callable[[Outcome], None]
+Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,14 @@ class _OpenBlock:
     results: list[Handle | DayResult] = field(default_factory=list)
 
 
-def detect(config: RunConfig, inventory: Inventory, pool: Pool, *, progress: Progress) -> list[Outcome]:
+def detect(
+    config: RunConfig,
+    inventory: Inventory,
+    pool: Pool,
+    *,
+    progress: Progress,
+    sensitivities: Sensitivities | None = None,
+) -> list[Outcome]:
     """Detect every chosen station-day whose block is not complete in the output.
 
     Parameters
@@ -55,6 +64,8 @@ def detect(config: RunConfig, inventory: Inventory, pool: Pool, *, progress: Pro
         Runs the tasks.
     progress : callable
         Told each station-day's outcome, those of an earlier run too.
+    sensitivities : mapping of BandId to tuple of Sensitivity, optional
+        Where amplitudes shall be ground motion.
 
     Returns
     -------
@@ -69,7 +80,10 @@ def detect(config: RunConfig, inventory: Inventory, pool: Pool, *, progress: Pro
     output = output_of(config)
     blocks = inventory.blocks
     prepare(output, blocks)
-    marks = {block: block_mark(config, inventory, days) for block, days in blocks.items()}
+    known_gains = sensitivities or {}
+    marks = {
+        block: block_mark(config, inventory, days, known_gains.get(block.band)) for block, days in blocks.items()
+    }
     stale = []
     for block, days in blocks.items():
         known = read_outcomes(output, [block]) if _matches(read_mark(output, block), marks[block]) else []
@@ -80,21 +94,27 @@ def detect(config: RunConfig, inventory: Inventory, pool: Pool, *, progress: Pro
             progress(outcome)
     picturing = Picturing(config.detect, config.spectrogram)
     tasks = {block: BlockTask(block, output, picturing, marks[block]) for block in stale}
-    for outcomes in _Schedule(config, inventory, pool, tasks).run():
+    for outcomes in _Schedule(config, inventory, pool, tasks, known_gains).run():
         for outcome in outcomes:
             progress(outcome)
     return sorted(read_outcomes(output, blocks), key=lambda outcome: outcome.station_day)
 
 
-def block_mark(config: RunConfig, inventory: Inventory, days: Sequence[StationDay]) -> dict[str, Any]:
-    """Hash what a block is made from: the settings, and every object that its days may read."""
+def block_mark(
+    config: RunConfig,
+    inventory: Inventory,
+    days: Sequence[StationDay],
+    sensitivities: Sequence[Sensitivity] | None = None,
+) -> dict[str, Any]:
+    """Hash what a block is made from: the settings, every object that its days may read, and its gains."""
     files: dict[str, DayFiles] = {}
     for key in days:
         for near in inventory.around(key, reach=REACH_DAYS).values():
             files[str(near.station_day)] = near
     objects = [(item.path, item.size, item.version) for name in sorted(files) for item in files[name].objects]
     beside = [day for key in (min(days), max(days)) for day in inventory.chosen_around(key, reach=1)]
-    inputs = content_hash([str(key) for key in days], [str(day) for day in beside], objects)
+    gains = None if sensitivities is None else [[str(s.channel), *astuple(s)[1:]] for s in sensitivities]
+    inputs = content_hash([str(key) for key in days], [str(day) for day in beside], objects, gains)
     return {"settings": detection_hash(config), "inputs": inputs}
 
 
@@ -140,8 +160,16 @@ class _Clock:
 class _Schedule:
     """Keep the workers busy with the days of a few blocks at a time, so that results do not pile up."""
 
-    def __init__(self, config: RunConfig, inventory: Inventory, pool: Pool, tasks: dict[Block, BlockTask]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        inventory: Inventory,
+        pool: Pool,
+        tasks: dict[Block, BlockTask],
+        sensitivities: Sensitivities,
+    ) -> None:
         self._config = config
+        self._sensitivities = sensitivities
         self._inventory = inventory
         self._pool = pool
         self._tasks = tasks
@@ -169,7 +197,8 @@ class _Schedule:
     def _day_task(self, key: StationDay) -> DayTask:
         around = self._inventory.around(key, reach=REACH_DAYS)
         chosen = frozenset(self._inventory.chosen_around(key, reach=1))
-        return DayTask(key, around, chosen, self._config.archive, self._config.detect)
+        gains = self._sensitivities.get(key.band)
+        return DayTask(key, around, chosen, self._config.archive, self._config.detect, gains)
 
     def _collect(self, handle: Handle) -> None:
         key = self._days.pop(handle)
@@ -201,7 +230,7 @@ def _attributes(picturing: Picturing) -> dict[str, Any]:
         "sampling_rate": detect.sampling_rate,
         "window_s": detect.window_s,
         "before_onset_s": detect.before_onset_s,
-        "band_hz": list(detect.band),
+        "band_hz": [list(band) for band in detect.bands] if len(detect.bands) > 1 else list(detect.bands[0]),
         "on_factor": detect.on_factor,
         "envelope": detect.envelope,
         "transform": spectrogram.transform,

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from couloir.archive.record import DayReader, DayRecord
+from couloir.archive.response import Calibration
 from couloir.errors import UnreadableError
 from couloir.identifiers import DAY_NS, NS_PER_S
 from couloir.kernels.detection import Detection, DetectionRule, detect
@@ -25,6 +26,7 @@ class DetectedDay:
 
     record: DayRecord
     detection: Detection
+    unit: str
     remarks: tuple[str, ...]
 
     def continuous(self, first: int, last: int) -> bool:
@@ -49,6 +51,8 @@ class DetectedDays:
     rule : DetectionRule
     gives_events : callable
         Says whether a day is worked on and its triggers are kept; one that is not can own none.
+    calibration : callable
+        Gives the gains of a day's components.
     """
 
     def __init__(
@@ -57,8 +61,10 @@ class DetectedDays:
         rule: DetectionRule,
         *,
         gives_events: Callable[[dt.date, DetectedDay], bool] = lambda _day, _found: True,
+        calibration: Callable[[dt.date, Iterable[str]], Calibration] = lambda _day, _components: Calibration({}),
     ) -> None:
         self._gives_events = gives_events
+        self._calibration = calibration
         self._reader = reader
         self._rule = rule
         self._days: dict[dt.date, DetectedDay | None] = {}
@@ -133,9 +139,10 @@ class DetectedDays:
         began = time.perf_counter()
         components, remarks = _without_sparse(record.components, record.own)
         used = DayRecord(components, record.sampling_rate, record.origin_ns, record.own, record.remarks)
-        detection = detect(components, record.own, self._rule)
+        calibration = self._calibration(day, components)
+        detection = detect(components, record.own, self._rule, gains=calibration.gains)
         self.seconds += time.perf_counter() - began
-        return DetectedDay(used, detection, (*record.remarks, *remarks))
+        return DetectedDay(used, detection, calibration.unit, (*record.remarks, *remarks, *calibration.remarks))
 
 
 def _without_sparse(components: Mapping[str, Grid], own: slice) -> tuple[dict[str, Grid], list[str]]:

@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
-from couloir.config import RunConfig
+from couloir.archive.response import Sensitivity, read_sensitivities
+from couloir.config import DetectConfig, RunConfig
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import BandId, StationDay
 from couloir.kernels.spectrogram import COMPONENTS
@@ -18,8 +20,8 @@ SECONDS_PER_MB = 0.35
 """Detection of a decoded MB of Steim2 takes about this long on one core (2026, 2.4 GHz server core), s."""
 SECONDS_PER_DAY = 1.5
 """What a station-day costs whatever its size: grids, filter, medians, s."""
-_ARRAYS = 9
-"""Full-length float32 arrays alive at once while a station-day is worked on, measured."""
+_ARRAYS = 8
+"""Full-length float32 arrays alive at once while a station-day is worked on, besides one for each envelope."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Plan:
         Estimate of a worker's peak memory.
     unmatched : tuple of str
         Patterns of the selection that match nothing.
+    sensitivities : mapping of BandId to tuple of Sensitivity
+        From `archive.stationxml`, if given.
     """
 
     inventory: Inventory
@@ -66,6 +70,7 @@ class Plan:
     core_seconds: float
     memory_bytes: int
     unmatched: tuple[str, ...] = ()
+    sensitivities: Mapping[BandId, tuple[Sensitivity, ...]] = field(default_factory=dict)
 
     @property
     def station_days(self) -> int:
@@ -91,7 +96,7 @@ def plan(config: RunConfig) -> Plan:
     ArchiveError
         When nothing matches; the text shows the pattern and the nearest names that do exist.
     ConfigError
-        When the layout is wrong.
+        When the layout is wrong, or `archive.stationxml` cannot be read.
     """
     archive = config.archive
     days = archive.days
@@ -114,7 +119,7 @@ def plan(config: RunConfig) -> Plan:
             else f"{archive.url}: no channel of {', '.join(archive.select)} has a usable orientation "
             f"({'; '.join(inventory.skipped)})"
         )
-    memory = _memory(inventory, config.detect.sampling_rate)
+    memory = _memory(inventory, config.detect)
     _check_settings(config, memory)
     bands = tuple(_band_plans(inventory, days))
     size = sum(band.size for band in bands)
@@ -127,7 +132,20 @@ def plan(config: RunConfig) -> Plan:
         unmatched=tuple(
             str(pattern) for pattern in archive.patterns if not any(pattern.matches(o.channel) for o in objects)
         ),
+        sensitivities=_sensitivities(config, {key.band for key in inventory.chosen}),
     )
+
+
+def _sensitivities(config: RunConfig, bands: set[BandId]) -> dict[BandId, tuple[Sensitivity, ...]]:
+    """Read the metadata, and keep what is known of the sensors that were chosen."""
+    archive = config.archive
+    if archive.stationxml is None:
+        return {}
+    known: dict[BandId, list[Sensitivity]] = {band: [] for band in bands}
+    for sensitivity in read_sensitivities(archive.stationxml, archive.storage_options):
+        if sensitivity.channel.band in known:
+            known[sensitivity.channel.band].append(sensitivity)
+    return {band: tuple(held) for band, held in known.items()}
 
 
 def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPlan]:
@@ -169,7 +187,8 @@ def _stretches(days: list[dt.date]) -> tuple[tuple[dt.date, dt.date], ...]:
     return tuple(stretches)
 
 
-def _memory(inventory: Inventory, sampling_rate: float) -> int:
+def _memory(inventory: Inventory, detect: DetectConfig) -> int:
     largest = max(inventory.files[key].size for key in inventory.chosen)
-    day_samples = 86_400 * sampling_rate
-    return int(250e6 + 2 * largest + _ARRAYS * 4 * day_samples)
+    day_samples = 86_400 * detect.sampling_rate
+    envelopes = len(detect.bands) * (len(COMPONENTS) if detect.envelope == "any" else 1)
+    return int(250e6 + 2 * largest + (_ARRAYS + envelopes) * 4 * day_samples)

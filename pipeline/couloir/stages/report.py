@@ -122,6 +122,10 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     )
 
 
+def _bands_in_words(bands: Sequence[tuple[float, float]]) -> str:
+    return " and ".join(f"{low:g} to {high:g} Hz" for low, high in bands)
+
+
 def _latent_map(config: RunConfig, table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Choose the events to show of the latent space, and lay them out on a plane."""
     ids = table["event_id"].to_pylist()
@@ -246,7 +250,7 @@ def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, s
         "Selection": ", ".join(archive.select),
         "Period": f"{archive.start} to {archive.end} (exclusive), UTC",
         "Recordings": f"{len(outcomes)} station-days, {hours:,.0f} valid hours, {read / 1e6:,.0f} MB read",
-        "Detection": f"{detect.envelope} envelope, {detect.band[0]:g} to {detect.band[1]:g} Hz, "
+        "Detection": f"{detect.envelope} envelope, {_bands_in_words(detect.bands)}, "
         f"on at median + {detect.on_factor:g} MAD, off at median + {detect.off_factor:g} MAD",
         "Spectrograms": f"{shape}, {config.spectrogram.transform}",
         "Training": f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",

@@ -14,7 +14,7 @@ from couloir.kernels.trigger import TriggerRule
 from couloir.store.location import Location
 from couloir.store.spectrograms import Axes
 
-DETECTION_VERSION = 2
+DETECTION_VERSION = 3
 """Raised whenever detection or spectrograms of the same settings come out otherwise than before."""
 TRAINING_VERSION = 1
 """Raised whenever training with the same settings comes out otherwise than before."""
@@ -41,7 +41,7 @@ def detection_rule(detect: DetectConfig) -> DetectionRule:
     """Design the filter and count the samples."""
     rate = detect.sampling_rate
     return DetectionRule(
-        bandpass=design_bandpass(detect.band, rate, order=detect.filter_order),
+        bandpasses=tuple(design_bandpass(band, rate, order=detect.filter_order) for band in detect.bands),
         envelope=detect.envelope,
         on_factor=detect.on_factor,
         off_factor=detect.off_factor,
@@ -51,6 +51,7 @@ def detection_rule(detect: DetectConfig) -> DetectionRule:
             merge=round(detect.merge_s * rate),
             least=round(detect.least_duration_s * rate),
         ),
+        noise_window=None if detect.noise_window_s is None else round(detect.noise_window_s * rate),
     )
 
 

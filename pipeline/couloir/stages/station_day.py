@@ -1,7 +1,7 @@
 """Detect one station-day: the task that Dask distributes. Bad data ends in an outcome, never in an error."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import fsspec
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from couloir.archive.fetch import Fetcher
-from couloir.archive.inventory import DayFiles
+from couloir.archive.inventory import ORIENTATIONS, DayFiles
 from couloir.archive.record import DayReader, DayRecord
+from couloir.archive.response import Calibration, Sensitivity, calibrate
 from couloir.config import ArchiveConfig, DetectConfig
 from couloir.errors import UnreachableError, UnreadableError
-from couloir.identifiers import StationDay
+from couloir.identifiers import DAY_NS, StationDay, day_start_ns
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.kernels.trigger import Trigger, window_starts
 from couloir.stages.midnight import DetectedDay, DetectedDays
 from couloir.stages.settings import detection_rule
-from couloir.store.events import Event
+from couloir.store.events import UNITS, Event
 from couloir.store.outcomes import Outcome, Status
 
 REACH_DAYS = 2
@@ -44,6 +45,13 @@ class DayTask:
     chosen: frozenset[dt.date]
     archive: ArchiveConfig
     detect: DetectConfig
+    sensitivities: tuple[Sensitivity, ...] | None = None
+
+    def calibration(self, day: dt.date, components: Iterable[str]) -> Calibration:
+        """Give the gains of a day's components, as they are at noon."""
+        channels = {ORIENTATIONS[item.channel.component]: item.channel for item in self.files[day].objects}
+        noon = day_start_ns(day) + DAY_NS // 2
+        return calibrate(self.sensitivities, {name: channels[name] for name in components}, noon)
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ def _detect(task: DayTask) -> DayResult:
         reader,
         detection_rule(settings),
         gives_events=lambda day, found: day in task.chosen and _judge(found, settings)[0] == "ok",
+        calibration=task.calibration,
     )
 
     day = days.day(task.station_day.day)
@@ -184,8 +193,9 @@ def _describe(
     """Measure the trigger inside one of its windows, against the noise of the day that it belongs to."""
     first, last = max(trigger.onset, start), min(trigger.end, start + length)
     there, shift = holder
-    position, amplitude = there.detection.peak(first - shift, last - shift)
-    _, noise = day.detection.loudest(trigger.onset, trigger.end)
+    envelope, noise = day.detection.loudest(trigger.onset, trigger.end)
+    same = there.detection.like(envelope) or there.detection.loudest(first - shift, last - shift)[0]
+    position, amplitude = same.peak(first - shift, last - shift)
     return Event(
         start_time=day.record.time_ns(start),
         onset_time=day.record.time_ns(trigger.onset),
@@ -197,4 +207,7 @@ def _describe(
         mad=noise.mad,
         snr=amplitude / noise.median if noise.median > 0 else float("inf"),
         coverage=coverage,
+        band_low=envelope.band[0],
+        band_high=envelope.band[1],
+        unit=UNITS.index(day.unit),
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from couloir.errors import StoreError
 from couloir.identifiers import Block
 from couloir.kernels.spectrogram import COMPONENTS
-from couloir.store.events import COLUMNS, Event, columns_of
+from couloir.store.events import COLUMNS, Event, attributes_of, columns_of
 from couloir.store.location import Location
 
 ARCHIVE = "spectrograms.zarr"
@@ -94,11 +94,7 @@ def write_block(
         group = _fresh_group(output, block)
         _write_axes(group, axes)
         for name, values in columns_of(events).items():
-            spec = COLUMNS[name]
-            attributes = {"units": spec.units, "long_name": spec.description}
-            if "since" in spec.units:
-                attributes["calendar"] = "proleptic_gregorian"
-            _write(group, name, values, ("event",), attributes)
+            _write(group, name, values, ("event",), attributes_of(name, events))
         _write(
             group,
             "waveform",
