@@ -21,7 +21,7 @@ preset: small
 archive: {{url: {archive}, select: "*.LH0?.*.EH?", start: 2020-03-28, end: 2020-03-29}}
 output: {{url: {output}}}
 train: {{epochs: 3, max_iterations: 40, kmeans_starts: 3}}
-catalog: {{truth: {truth}, quakeml: true}}
+catalog: {{truth: {truth}, quakeml: true, coincidence_stations: 3, coincidence_s: 8}}
 compute: {{workers: 2}}
 """
 
@@ -166,8 +166,10 @@ def test_the_outputs_open_in_the_tools_of_the_trade(finished, table):
     assert list(text.columns) == table.column_names
     clusters = pd.read_csv(finished / "catalog" / "clusters.csv")
     assert clusters["events"].sum() == n
-    first_windows = int((frame["window"] == 0).sum())
-    assert len(obspy.read_events(str(finished / "catalog" / "catalog.xml"))) == first_windows
+    first_windows = frame[frame["window"] == 0]
+    quakeml = obspy.read_events(str(finished / "catalog" / "catalog.xml"))
+    assert len(quakeml) == first_windows["network_event_id"].fillna(first_windows["event_id"]).nunique()
+    assert sum(len(event.picks) for event in quakeml) == len(first_windows)
     tree = xr.open_datatree(str(finished / "spectrograms.zarr"), engine="zarr", consolidated=False)
     block = tree["GG.LH01.10.EH/2020-03"].to_dataset()
     assert block["spectrogram"].dims == ("event", "frequency", "time", "component")
@@ -179,3 +181,17 @@ def test_the_report_stands_alone(finished):
     assert page.startswith("<!doctype html>")
     assert "GG.LH01" in page
     assert 'src="http' not in page
+
+
+def test_network_events_are_onsets_on_several_stations_within_seconds(table):
+    frame = table.to_pandas()
+    together = frame.dropna(subset="network_event_id").groupby("network_event_id")
+    assert len(together) >= 5
+    spans = together["onset_time"].agg(lambda times: (times.max() - times.min()).total_seconds())
+    assert spans.max() <= 8
+    assert (together["station"].nunique() == together["stations"].first()).all()
+    assert together["stations"].first().min() >= 3
+    assert frame["network_event_id"].isna().any()
+    assert frame.loc[frame["network_event_id"].isna(), "stations"].isna().all()
+    named = frame.groupby(["station", "onset_time"])["network_event_id"].nunique()
+    assert named.max() == 1  # all windows of a trigger belong to the same network event

@@ -153,7 +153,9 @@ def run(station, tmp_path):
         config = make_config(station.root, tmp_path / output, **sections)
         made = plan(config)
         told = (lambda outcome: None) if seen is None else seen.append
-        outcomes = detect(config, made.inventory, pool or SerialPool(), progress=told)
+        outcomes = detect(
+            config, made.inventory, pool or SerialPool(), progress=told, sensitivities=made.sensitivities
+        )
         blocks = sorted(made.inventory.blocks)
         from couloir.stages.settings import output_of
 
