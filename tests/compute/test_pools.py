@@ -33,6 +33,13 @@ def test_each_task_is_told_once_and_gives_its_result(pool):
     assert [pool.result(handle) for handle in handles] == [2 * value for value in range(10)]
 
 
+def test_many_tasks_at_once_are_told_like_single_ones_in_the_order_of_their_arguments(pool):
+    handles = pool.submit_each(operator.neg, list(range(20)))
+    assert sorted(map(id, drain(pool, handles))) == sorted(map(id, handles))
+    assert [pool.result(handle) for handle in handles] == [-value for value in range(20)]
+    assert pool.submit_each(operator.neg, []) == []
+
+
 def test_handles_in_a_list_become_results_where_the_task_runs(pool):
     parts = [pool.submit(operator.mul, 2, value) for value in (1, 2, 3)]
     drain(pool, parts)

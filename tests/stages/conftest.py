@@ -109,6 +109,9 @@ class SerialPool:
     def submit(self, function, *arguments):
         return _Done(function(*[_plain(argument) for argument in arguments]))
 
+    def submit_each(self, function, arguments):
+        return [self.submit(function, argument) for argument in arguments]
+
     def wait(self, handles):
         return set(handles)
 

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +74,12 @@ class LocalPool:
         self._completed.add(future)
         return future
 
+    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Future]:
+        """Start a task for each argument, in one message to the scheduler."""
+        futures: list[Future] = self._client.map(function, arguments, pure=False)
+        self._completed.update(futures)
+        return futures
+
     def wait(self, handles: Collection[Future]) -> set[Future]:
         """Wait until at least one task is done; each is told once."""
         done: set[Future] = set()
@@ -90,6 +96,8 @@ class LocalPool:
 
     def error(self, handle: Future) -> BaseException | None:
         """Give what a finished task raised; a worker that died of it, too."""
+        if handle.status == "finished":  # known here; to ask for the exception is a journey to the scheduler
+            return None
         error: BaseException | None = handle.exception()
         return error
 

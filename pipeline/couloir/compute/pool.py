@@ -1,6 +1,6 @@
 """Say what a pool of workers can do, whatever it runs on."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 Handle = Any
@@ -19,6 +19,10 @@ class Pool(Protocol):
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Handle:
         """Start a task as soon as a worker is free."""
+        ...
+
+    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Handle]:
+        """Start a task for each argument, which holds no handles; give their handles in order."""
         ...
 
     def wait(self, handles: Collection[Handle]) -> set[Handle]:

@@ -1,7 +1,7 @@
 """Run tasks in threads of this process, for debugging; one thread is serial."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -22,6 +22,10 @@ class ThreadPool:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Start a task; handles among its arguments must be done."""
         return self._executor.submit(lambda: function(*(_resolve(argument) for argument in arguments)))
+
+    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Future[Any]]:
+        """Start a task for each argument."""
+        return [self._executor.submit(function, argument) for argument in arguments]
 
     def wait(self, handles: Collection[Future[Any]]) -> set[Future[Any]]:
         """Wait until at least one task is done."""

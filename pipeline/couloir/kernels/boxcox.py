@@ -2,9 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 _BINS = 1024
-_STEPS = 60
+_TOLERANCE = 1e-6
 _LIMIT = 5.0
 """Largest absolute exponent that is looked for."""
 
@@ -15,7 +16,7 @@ def fit_lambda(logs: NDArray[np.float32]) -> NDArray[np.float64]:
     With u = log x - mean(log x), the likelihood is greatest where the variance of (exp(lambda u) - 1) / lambda
     is least. The values are gathered into `_BINS` bins of u, each standing for its values by their number and
     mean, so that a step costs a thousand exponentials and not a whole sample's; the root of the derivative is
-    then found by bisection.
+    then found by Brent's method.
 
     Parameters
     ----------
@@ -38,16 +39,12 @@ def _fit_row(logs: NDArray[np.float32]) -> float:
     values, weights = _condense(logs)
     if len(values) < 2:
         return 1.0
-    low, high = -_LIMIT, _LIMIT
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        if _slope(middle, values, weights) > 0:
-            high = middle
-        else:
-            low = middle
-        if high - low < 1e-6:
-            break
-    return 0.5 * (low + high)
+    arguments = (values, weights)
+    if _slope(-_LIMIT, *arguments) >= 0:
+        return -_LIMIT
+    if _slope(_LIMIT, *arguments) <= 0:
+        return _LIMIT
+    return float(optimize.brentq(_slope, -_LIMIT, _LIMIT, args=arguments, xtol=_TOLERANCE))
 
 
 def _condense(logs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -89,7 +86,10 @@ def transform(logs: NDArray[np.float32], exponents: NDArray[np.float64]) -> NDAr
         ``(exp(lambda * log) - 1) / lambda``, or the logarithm itself where lambda is 0.
     """
     scale = exponents.astype(np.float32)[:, None]
-    nearly_zero = np.abs(scale) < 1e-6
-    scale = np.where(nearly_zero, np.float32(1), scale)
-    out = np.expm1(logs * scale) / scale
-    return np.where(nearly_zero, logs, out)
+    nearly_zero = np.abs(scale[:, 0]) < 1e-6
+    scale[nearly_zero] = 1
+    out = logs * scale
+    np.expm1(out, out=out)
+    out /= scale
+    out[nearly_zero] = logs[nearly_zero]
+    return out

@@ -85,6 +85,8 @@ def normalise(pictures: NDArray[np.float32], present: NDArray[np.bool_], how: Tr
     ndarray of float32, shape (events, frequencies, times, 3)
         An event that is the same everywhere becomes zeros.
     """
+    if present.all():
+        return _normalise_rows(pictures.reshape(len(pictures), -1), how).reshape(pictures.shape)
     out = np.zeros_like(pictures)
     flat = np.ascontiguousarray(pictures[..., present]).reshape(len(pictures), -1)
     shape = (*pictures.shape[:3], int(present.sum()))
@@ -100,7 +102,8 @@ def _normalise_rows(rows: NDArray[np.float32], how: Transform) -> NDArray[np.flo
         raised /= _nonzero(raised.max(axis=1, keepdims=True))
         return raised
     greatest = rows.max(axis=1, keepdims=True)
-    logs = np.log(np.maximum(rows, _FLOOR * _nonzero(greatest)))
+    logs = np.maximum(rows, _FLOOR * _nonzero(greatest))
+    np.log(logs, out=logs)
     # A common factor of x changes neither the exponent nor the standardised result; without it float32 suffices.
     logs -= logs.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     values = transform(logs, fit_lambda(logs)) if how == "boxcox" else logs

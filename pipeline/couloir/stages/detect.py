@@ -19,8 +19,8 @@ from couloir.store.location import Location
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 from couloir.store.spectrograms import complete_block, prepare, read_mark, write_block
 
-DAYS_IN_FLIGHT = 4
-"""Station-days under way for each worker, besides those that wait for their block."""
+DAYS_IN_FLIGHT = 16
+"""Station-days handed out for each worker, besides those that wait for their block: they wait at the scheduler."""
 
 Progress = Callable[[Outcome], None]
 Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
@@ -183,16 +183,25 @@ class _Schedule:
         """Run all tasks; give each block's outcomes as soon as it is complete."""
         sizes = {block: len(self._inventory.blocks[block]) for block in self._tasks}
         while self._waiting or self._days or self._writes:
-            while self._waiting and len(self._days) < DAYS_IN_FLIGHT * self._pool.workers:
-                block, key = self._waiting.pop()
-                self._open.setdefault(block, _OpenBlock(block, sizes[block]))
-                self._days[self._pool.submit(detect_station_day, self._day_task(key))] = key
+            room = DAYS_IN_FLIGHT * self._pool.workers - len(self._days)
+            if 2 * room > DAYS_IN_FLIGHT * self._pool.workers:
+                self._hand_out(room, sizes)
             for handle in self._pool.wait([*self._days, *self._writes]):
                 if handle in self._writes:
                     del self._writes[handle]
                     yield self._pool.result(handle)
                 else:
                     self._collect(handle)
+
+    def _hand_out(self, room: int, sizes: Mapping[Block, int]) -> None:
+        """Start the next station-days, many at once: each message to the scheduler costs about the same."""
+        keys = []
+        while self._waiting and len(keys) < room:
+            block, key = self._waiting.pop()
+            self._open.setdefault(block, _OpenBlock(block, sizes[block]))
+            keys.append(key)
+        handles = self._pool.submit_each(detect_station_day, [self._day_task(key) for key in keys])
+        self._days.update(zip(handles, keys, strict=True))
 
     def _day_task(self, key: StationDay) -> DayTask:
         around = self._inventory.around(key, reach=REACH_DAYS)

@@ -1,5 +1,6 @@
 """Turn the run file's seconds and hertz into what the kernels take, and hash what decides each stage."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ DETECTION_VERSION = 3
 TRAINING_VERSION = 1
 """Raised whenever training with the same settings comes out otherwise than before."""
 _VERTICAL = 2
+_TOGETHER = 8
+"""Events whose spectrograms are computed at once."""
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -89,15 +92,22 @@ class Picturing:
         -------
         ndarray of float16, shape (events, frequencies, times, 3)
         """
-        present = ~np.isnan(windows).all(axis=-1)
+        present = np.asarray(~np.isnan(windows).all(axis=-1))
         out = np.zeros((len(windows), self.shape.frequencies, self.shape.times, 3), np.float16)
-        for pattern in np.unique(present, axis=0):
-            mine = (present == pattern).all(axis=1)
+        for pattern, mine in self._batches(present):
             pictures = normalise(
                 magnitudes(fill_gaps(windows[mine]), self.shape), pattern, self.spectrogram.transform
             )
             if self.spectrogram.missing_component == "repeat" and pattern.any():
                 source = _VERTICAL if pattern[_VERTICAL] else int(np.flatnonzero(pattern)[0])
                 pictures[..., ~pattern] = pictures[..., source : source + 1]
-            out[mine] = np.clip(pictures, -_LARGEST, _LARGEST)
+            out[mine] = np.clip(pictures, -_LARGEST, _LARGEST, out=pictures)
         return out
+
+    @staticmethod
+    def _batches(present: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+        """Give the events of the same components, a few at a time: what is made of them stays in the cache."""
+        for pattern in np.unique(present, axis=0):
+            mine = np.flatnonzero((present == pattern).all(axis=1))
+            for first in range(0, len(mine), _TOGETHER):
+                yield pattern, mine[first : first + _TOGETHER]
