@@ -45,8 +45,8 @@ def main() -> None:
     """Print the seconds and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--stations", type=int, default=4)
-    parser.add_argument("--days", type=int, default=15)
+    parser.add_argument("--stations", type=int, default=20)
+    parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--activity", type=float, default=1.0, help="multiplies how many events a day has")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -9,8 +9,8 @@ from couloir.config import ComputeConfig
 from couloir.errors import StoreError
 from couloir.stages.plan import plan
 from couloir.stages.run import check_failures, keep_settings, open_archive
+from couloir.store.blocks import ARCHIVE
 from couloir.store.outcomes import FAILURES
-from couloir.store.spectrograms import ARCHIVE
 
 from .conftest import FIRST, SECOND, SerialPool
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from couloir.errors import StoreError
 from couloir.identifiers import BandId, Block
+from couloir.store.blocks import ARCHIVE, complete_block, read_mark
 from couloir.store.events import COLUMNS
 from couloir.store.location import Location
-from couloir.store.spectrograms import ARCHIVE, SpectrogramArchive, complete_block, read_mark
+from couloir.store.spectrograms import SpectrogramArchive
 
 
 def others(block, count):
@@ -115,7 +116,7 @@ def test_the_old_mark_is_gone_before_any_of_the_new_data_is_written(local, block
         assert read_mark(local, block) is None
         raise RuntimeError("killed")
 
-    monkeypatch.setattr("couloir.store.spectrograms.zarr.create_group", broken)
+    monkeypatch.setattr("couloir.store.blocks.zarr.create_group", broken)
     with pytest.raises(RuntimeError, match="killed"):
         write(local, block, 5)
     assert read_mark(local, block) is None

@@ -13,12 +13,22 @@ from distributed import Client, Future, LocalCluster, as_completed
 
 from couloir.config import ComputeConfig
 
+_FROM_THE_HEAP = str(32 << 20)
+"""Bytes up to which freed memory is kept for the next array: Dask's own 64 kB has each array's pages made anew."""
 _ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "ZARR_THREADING__MAX_WORKERS",
+    ),
+    "1",
 )
 _WORKER_ENVIRONMENT = {
     **_ONE_THREAD,
-    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "MALLOC_MMAP_THRESHOLD_": _FROM_THE_HEAP,
+    "MALLOC_TRIM_THRESHOLD_": _FROM_THE_HEAP,
     "DASK_LOGGING__DISTRIBUTED": "critical",  # outcomes tell what went wrong
 }
 _SETTINGS: dict[str, Any] = {

@@ -15,9 +15,9 @@ from couloir.config import RunConfig, content_hash
 from couloir.identifiers import BandId, Block, StationDay
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.station_day import REACH_DAYS, DayResult, DayTask, detect_station_day
+from couloir.store.blocks import complete_block, prepare, read_mark, write_block
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
-from couloir.store.spectrograms import complete_block, prepare, read_mark, write_block
 
 DAYS_IN_FLIGHT = 16
 """Station-days handed out for each worker, besides those that wait for their block: they wait at the scheduler."""
@@ -128,7 +128,7 @@ def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outc
         task.output,
         task.block,
         events=events,
-        waveforms=np.concatenate([result.waveforms for result in ordered]),
+        waveforms=[result.waveforms for result in ordered],
         picture=clock,
         axes=task.picturing.axes,
         settings=_attributes(task.picturing),
@@ -195,7 +195,7 @@ class _Schedule:
 
     def _hand_out(self, room: int, sizes: Mapping[Block, int]) -> None:
         """Start the next station-days, many at once: each message to the scheduler costs about the same."""
-        keys = []
+        keys: list[StationDay] = []
         while self._waiting and len(keys) < room:
             block, key = self._waiting.pop()
             self._open.setdefault(block, _OpenBlock(block, sizes[block]))

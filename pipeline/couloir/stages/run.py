@@ -9,8 +9,9 @@ from couloir.errors import StoreError, TooManyFailuresError
 from couloir.runfile import dump
 from couloir.stages.plan import Plan
 from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.blocks import read_mark
 from couloir.store.outcomes import Outcome
-from couloir.store.spectrograms import SpectrogramArchive, read_mark
+from couloir.store.spectrograms import SpectrogramArchive
 
 TOLD = ("couloir", "numpy", "scipy", "obspy", "zarr")
 """Packages whose versions are told with a run's settings and report."""

@@ -12,8 +12,8 @@ from couloir.kernels.detection import DetectionRule
 from couloir.kernels.gaps import fill_gaps
 from couloir.kernels.spectrogram import SpectrogramShape, magnitudes, normalise
 from couloir.kernels.trigger import TriggerRule
+from couloir.store.blocks import Axes
 from couloir.store.location import Location
-from couloir.store.spectrograms import Axes
 
 DETECTION_VERSION = 3
 """Raised whenever detection or spectrograms of the same settings come out otherwise than before."""
