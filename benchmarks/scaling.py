@@ -13,6 +13,7 @@ from couloir.runfile import build
 from couloir.stages.detect import detect
 from couloir.stages.plan import plan
 from couloir.stages.station_day import detect_station_day
+from couloir.terminal import show_cost
 from timing import ratio, show
 
 
@@ -37,6 +38,7 @@ def run(root: Path, output: Path, *, days: int, workers: int) -> float:
     assert all(outcome.status == "ok" for outcome in outcomes)
     events = sum(outcome.events for outcome in outcomes)
     print(f"{workers} worker(s): {len(outcomes)} station-days, {events:,} events in {seconds:.1f} s", flush=True)
+    show_cost(outcomes)
     shutil.rmtree(output)
     return seconds
 

@@ -37,6 +37,7 @@ OTHER = {
     "before_onset_s": 6.0,
     "min_valid_s": 500.0,
     "min_window_coverage": 0.5,
+    "max_windows": 100,
     "frequencies": 64,
     "times": 64,
     "segment_s": 1.0,

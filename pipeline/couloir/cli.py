@@ -12,6 +12,8 @@ from couloir import __version__
 from couloir.errors import CouloirError, CouloirWarning, TooManyFailuresError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from couloir.config import RunConfig
     from couloir.stages.plan import Plan
     from couloir.store.outcomes import Outcome
@@ -112,9 +114,12 @@ def detect(run_file: Path, overrides: tuple[str, ...]) -> None:
     same settings are left as they are.
     """
     from couloir.stages.run import check_failures
+    from couloir.terminal import show_cost
 
     config = _load(run_file, overrides)
-    check_failures(config, _detect(config, _plan(config)))
+    outcomes = _detect(config, _plan(config))
+    show_cost(outcomes)
+    check_failures(config, outcomes)
 
 
 @main.command()
@@ -249,7 +254,7 @@ def _run_all(config: "RunConfig") -> None:
     _train(config, made)
     _catalog(config, made)
     _report(config, made)
-    _show_results(config)
+    _show_results(config, outcomes)
 
 
 def _detect(config: "RunConfig", made: "Plan") -> "list[Outcome]":
@@ -318,12 +323,12 @@ def _report(config: "RunConfig", made: "Plan") -> None:
     console.print("report: written" if fresh else "report: it is there already")
 
 
-def _show_results(config: "RunConfig") -> None:
+def _show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> None:
     from couloir.catalog.clusters import read_clusters
     from couloir.stages.assessment import read_assessment
     from couloir.stages.run import places
     from couloir.stages.settings import output_of
-    from couloir.terminal import show_assessment, show_clusters
+    from couloir.terminal import show_assessment, show_clusters, show_cost
 
     place = output_of(config) / "catalog"
     click.echo()
@@ -331,6 +336,9 @@ def _show_results(config: "RunConfig") -> None:
     if assessment := read_assessment(place):
         click.echo()
         show_assessment(assessment)
+    if outcomes:
+        click.echo()
+        show_cost(outcomes)
     click.echo(f"\nCatalog: {places(config).catalog}\nReport:  {places(config).report}")
 
 

@@ -90,21 +90,29 @@ def show_plan(plan: Plan, workers: int) -> None:
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print how many station-days came to what, and what they cost."""
+    """Print how many station-days came to what."""
     counts = Counter(outcome.status for outcome in outcomes)
     told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     console.print(f"{_count(len(outcomes), 'station-day')}: {told}; {sum(o.events for o in outcomes):,} events")
+
+
+def show_cost(outcomes: Sequence[Outcome]) -> None:
+    """Print what the station-days cost, step by step, and the slowest of them."""
     cost = add_up(outcomes)
     if not cost.total:
         return
-    steps = ", ".join(f"{name} {value:.1f}" for name, value in cost.seconds)
-    console.print(f"core seconds: {cost.total:.1f} ({steps})")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("step", "core seconds", "share"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    for name, seconds in (*cost.seconds, ("total", cost.total)):
+        table.add_row(name, f"{seconds:,.1f}", f"{seconds / cost.total:.0%}")
+    console.print(table)
     console.print(
-        f"a core: {cost.channel_days_per_core_hour:,.0f} channel-days/h, "
-        f"{cost.megabytes_per_core_second:.1f} MB/s, {cost.events_per_core_second:.1f} events/s"
+        f"A core: {cost.channel_days_per_core_hour:,.0f} channel-days/h, "
+        f"{cost.megabytes_per_core_second:.1f} MB/s, {cost.events_per_core_second:.1f} events/s."
     )
-    slowest = ", ".join(f"{outcome.station_day} {seconds:.1f} s" for outcome, seconds in cost.slowest)
-    console.print(f"slowest: {slowest}")
+    for outcome, seconds in cost.slowest:
+        console.print(f"  slowest: {outcome.station_day} {seconds:.1f} s, {outcome.read_bytes / 1e6:,.0f} MB")
 
 
 def show_clusters(rows: Sequence[ClusterRow]) -> None:

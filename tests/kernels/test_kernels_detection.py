@@ -332,3 +332,42 @@ def test_with_a_running_window_gaps_and_steps_cause_no_detection(seed, gaps, win
     grid, held = gappy(noise(seed), gaps, [0, 10**5])
     assume(held[OWN].sum() > 6_000)
     assert detect({"Z": grid}, OWN, rule(on=16.0, noise_window=window)).triggers == ()
+
+
+@settings(max_examples=40)
+@given(
+    rate=st.sampled_from([20.0, 40.0, 50.0, 100.0, 200.0, 250.0]),
+    seconds=st.integers(300, 1_500),
+    gaps=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 4_000)), max_size=8),
+    blocks=st.tuples(st.sampled_from([3_000, 1 << 12, 1 << 13]), st.sampled_from([1 << 14, 20_000, 1 << 15])),
+    exponent=st.integers(-3, 6),
+    seed=st.integers(0, 10**6),
+)
+def test_triggers_do_not_depend_on_how_the_day_is_cut_into_blocks(rate, seconds, gaps, blocks, exponent, seed):
+    n = round(seconds * rate)
+    samples = 10.0**exponent * (noise(seed, n) + burst(n // 3, n) + burst(2 * n // 3, n, amplitude=3_000.0))
+    grid, _ = gappy_floats(samples, [(round(where * (n - 1)), length) for where, length in gaps])
+    found = []
+    for block in blocks:
+        bandpass = design_bandpass((1.0, 0.4 * rate), rate, block=block)
+        trigger = TriggerRule(quiet=round(2 * rate), merge=round(5 * rate), least=round(0.2 * rate))
+        cut = DetectionRule((bandpass,), "vector", 12.0, 5.0, round(2 * rate), trigger)
+        found.append(detect({"Z": grid}, slice(0, n), cut))
+    one, other = found
+    assert one.triggers == other.triggers
+    if one.envelopes[0].noise:
+        largest = float(np.sqrt(one.envelopes[0].squared.max()))
+        assert (
+            np.abs(np.sqrt(one.envelopes[0].squared) - np.sqrt(other.envelopes[0].squared)).max() <= 1e-5 * largest
+        )
+        assert one.envelopes[0].noise.mad == pytest.approx(
+            other.envelopes[0].noise.mad, rel=1e-5, abs=1e-6 * largest
+        )
+
+
+def gappy_floats(samples, gaps):
+    held = np.ones(len(samples), bool)
+    for first, length in gaps:
+        held[first : first + length] = False
+    parts = [Piece(int(first), samples[first:last]) for first, last in true_runs(held)]
+    return assemble(parts, len(samples)), held

@@ -1,7 +1,7 @@
 """Detect one station-day: the task that Dask distributes. Bad data ends in an outcome, never in an error."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import fsspec
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from couloir.archive.fetch import Fetcher
 from couloir.archive.inventory import ORIENTATIONS, DayFiles
-from couloir.archive.record import DayReader, DayRecord
+from couloir.archive.record import DayReader
 from couloir.archive.response import Calibration, Sensitivity, calibrate
 from couloir.config import ArchiveConfig, DetectConfig
 from couloir.errors import UnreachableError, UnreadableError
 from couloir.identifiers import DAY_NS, StationDay, day_start_ns
 from couloir.kernels.spectrogram import COMPONENTS
-from couloir.kernels.trigger import Trigger, window_starts
 from couloir.stages.midnight import DetectedDay, DetectedDays
 from couloir.stages.settings import detection_rule
-from couloir.store.events import UNITS, Event
+from couloir.stages.windows import cut_windows
+from couloir.store.events import Event
 from couloir.store.outcomes import Outcome, Status
 
 REACH_DAYS = 2
@@ -106,34 +106,25 @@ def _detect(task: DayTask) -> DayResult:
 
     day = days.day(task.station_day.day)
     status, reason = _judge(day, settings)
-    events: list[Event] = []
-    waveforms: list[NDArray[np.float32]] = []
-    dropped = 0
-    if status == "ok":
-        for event, waveform in _windows(days, task):
-            if waveform is None:
-                dropped += 1
-            else:
-                events.append(event)
-                waveforms.append(waveform)
+    windows = cut_windows(days, task.station_day.day, settings) if status == "ok" else None
     noise = next((envelope.noise for envelope in day.detection.envelopes if envelope.noise), None)
     outcome = Outcome(
         task.station_day,
         status,
         reason,
-        events=len(events),
-        dropped=dropped,
+        events=len(windows.events) if windows else 0,
+        dropped=windows.dropped if windows else 0,
         components="".join(name for name in COMPONENTS if name in day.record.components),
         valid_s=day.detection.valid / settings.sampling_rate,
         median=noise.median if noise else None,
         mad=noise.mad if noise else None,
         read_bytes=fetcher.bytes_read,
         seconds={**fetcher.seconds, "detect": days.seconds},
-        remarks=day.remarks,
+        remarks=(*day.remarks, *(windows.remarks if windows else ())),
     )
-    return (
-        DayResult(outcome, tuple(events), np.stack(waveforms)) if events else DayResult.nothing(outcome, settings)
-    )
+    if windows is None:
+        return DayResult.nothing(outcome, settings)
+    return DayResult(outcome, windows.events, windows.waveforms)
 
 
 def _judge(day: DetectedDay, settings: DetectConfig) -> tuple[Status, str]:
@@ -147,67 +138,3 @@ def _judge(day: DetectedDay, settings: DetectConfig) -> tuple[Status, str]:
     if day.detection.flat:
         return "flat", "the envelope's MAD is 0: a dead, clipped or constant channel"
     return "ok", ""
-
-
-def _windows(days: DetectedDays, task: DayTask) -> Iterator[tuple[Event, NDArray[np.float32] | None]]:
-    """Cut the windows of a day's triggers, in order; a window with too few samples comes as None."""
-    settings = task.detect
-    day = days.day(task.station_day.day)
-    before = round(settings.before_onset_s * settings.sampling_rate)
-    length = settings.window_samples
-    for trigger in days.owned_triggers(task.station_day.day):
-        for number, start in enumerate(window_starts(trigger, before=before, length=length)):
-            holder, shift = day, 0
-            if start + length > len(next(iter(day.record.components.values())).samples):
-                following = days.neighbour(task.station_day.day + dt.timedelta(days=1))
-                holder, shift = (following, days.samples_a_day) if following else (day, 0)
-            waveform, coverage = _cut(holder.record, start - shift, length, settings.min_window_coverage)
-            event = _describe(day, trigger, number, start, length, (holder, shift), coverage)
-            yield event, waveform
-
-
-def _cut(record: DayRecord, start: int, length: int, least: float) -> tuple[NDArray[np.float32] | None, float]:
-    """Cut a window of all components; one with too few samples counts as not recorded."""
-    waveform = np.full((len(COMPONENTS), length), np.nan, np.float32)
-    coverages = []
-    for row, name in enumerate(COMPONENTS):
-        if name not in record.components:
-            continue
-        cut = record.components[name].cut(start, length)
-        coverage = float(np.mean(~np.isnan(cut)))
-        if coverage >= least:
-            waveform[row] = cut
-            coverages.append(coverage)
-    return (waveform, float(np.mean(coverages))) if coverages else (None, 0.0)
-
-
-def _describe(
-    day: DetectedDay,
-    trigger: Trigger,
-    number: int,
-    start: int,
-    length: int,
-    holder: tuple[DetectedDay, int],
-    coverage: float,
-) -> Event:
-    """Measure the trigger inside one of its windows, against the noise of the day that it belongs to."""
-    first, last = max(trigger.onset, start), min(trigger.end, start + length)
-    there, shift = holder
-    envelope, noise = day.detection.loudest(trigger.onset, trigger.end)
-    same = there.detection.like(envelope) or there.detection.loudest(first - shift, last - shift)[0]
-    position, amplitude = same.peak(first - shift, last - shift)
-    return Event(
-        start_time=day.record.time_ns(start),
-        onset_time=day.record.time_ns(trigger.onset),
-        peak_time=there.record.time_ns(position),
-        end_time=day.record.time_ns(trigger.end),
-        window=number,
-        peak_amplitude=amplitude,
-        median=noise.median,
-        mad=noise.mad,
-        snr=amplitude / noise.median if noise.median > 0 else float("inf"),
-        coverage=coverage,
-        band_low=envelope.band[0],
-        band_high=envelope.band[1],
-        unit=UNITS.index(day.unit),
-    )

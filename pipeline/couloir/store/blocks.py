@@ -21,7 +21,7 @@ CHUNK = 64
 SHARD = 1024
 """Events of a shard: what is one object in the store, about 100 MB."""
 MARK = "couloir_complete"
-_CODEC = zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+_CODEC = zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
 
 
 @dataclass(frozen=True)
