@@ -30,7 +30,7 @@ def format_time(time_ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ChannelId:
     """Name one channel: network, station, location and channel codes (SEED)."""
 
@@ -53,7 +53,7 @@ class ChannelId:
         return self.channel[2:]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class BandId:
     """Name the channels of one sensor: network, station, location, and band and instrument codes."""
 
@@ -72,7 +72,7 @@ class BandId:
         return cls(network, station, "" if location == "--" else location, band_instrument)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class StationDay:
     """Name the unit of detection: one sensor on one UTC day."""
 
@@ -93,7 +93,7 @@ class StationDay:
         return day_start_ns(self.day)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Block:
     """Name the unit of storage: one sensor in one month."""
 

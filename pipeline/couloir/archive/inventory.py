@@ -13,7 +13,7 @@ ORIENTATIONS = {"E": "E", "N": "N", "Z": "Z", "1": "N", "2": "E", "3": "Z"}
 """SEED orientation codes and the component each is used as; 1, 2 and 3 need not point anywhere exactly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DayFiles:
     """Hold the objects of one station-day.
 

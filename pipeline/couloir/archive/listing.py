@@ -19,7 +19,7 @@ _LISTERS = 16
 _LOOK_AT_DAYS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArchiveObject:
     """Hold one object of the archive: one channel's day.
 

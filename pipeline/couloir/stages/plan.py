@@ -9,19 +9,26 @@ from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
 from couloir.archive.response import Sensitivity, read_sensitivities
-from couloir.config import DetectConfig, RunConfig
+from couloir.config import RunConfig
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import BandId, StationDay
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.stages.settings import detection_rule
 from couloir.stages.station_day import REACH_DAYS
+from couloir.store.blocks import SHARD
 
-SECONDS_PER_MB = 0.35
-"""Detection of a decoded MB of Steim2 takes about this long on one core (2026, 2.4 GHz server core), s."""
-SECONDS_PER_DAY = 1.5
+SECONDS_PER_MB = 0.03
+"""A MB of Steim2 takes about this long on one core, with the events that noisy data brings (2026), s."""
+SECONDS_PER_DAY = 0.3
 """What a station-day costs whatever its size: grids, filter, medians, s."""
-_ARRAYS = 8
-"""Full-length float32 arrays alive at once while a station-day is worked on, besides one for each envelope."""
+_BASE = 250e6
+"""Bytes of a worker that has loaded its libraries."""
+_ARRAYS = 6
+"""Arrays of four bytes a sample alive at once while a station-day is worked on, besides one for each envelope."""
+_WINDOWS_A_DAY = 250
+"""Windows that a busy station-day gives: those of a month wait in memory until their block is written."""
+_SHARDS = 4
+"""How often a shard of spectrograms is in memory while it is written: computed, encoded, compressed, joined."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def plan(config: RunConfig) -> Plan:
             else f"{archive.url}: no channel of {', '.join(archive.select)} has a usable orientation "
             f"({'; '.join(inventory.skipped)})"
         )
-    memory = _memory(inventory, config.detect)
+    memory = _memory(inventory, config)
     _check_settings(config, memory)
     bands = tuple(_band_plans(inventory, days))
     size = sum(band.size for band in bands)
@@ -187,8 +194,13 @@ def _stretches(days: list[dt.date]) -> tuple[tuple[dt.date, dt.date], ...]:
     return tuple(stretches)
 
 
-def _memory(inventory: Inventory, detect: DetectConfig) -> int:
+def _memory(inventory: Inventory, config: RunConfig) -> int:
+    """Estimate a worker's peak memory, bytes: either it detects or it writes, and a month's windows wait."""
+    detect, spectrogram = config.detect, config.spectrogram
     largest = max(inventory.files[key].size for key in inventory.chosen)
-    day_samples = 86_400 * detect.sampling_rate
     envelopes = len(detect.bands) * (len(COMPONENTS) if detect.envelope == "any" else 1)
-    return int(250e6 + 2 * largest + (_ARRAYS + envelopes) * 4 * day_samples)
+    detecting = 2 * largest + (_ARRAYS + envelopes) * 4 * 86_400 * detect.sampling_rate
+    writing = _SHARDS * SHARD * 2 * spectrogram.frequencies * spectrogram.times * len(COMPONENTS)
+    days = max(map(len, inventory.blocks.values()))
+    waiting = days * min(_WINDOWS_A_DAY, detect.max_windows) * 4 * detect.window_samples * len(COMPONENTS)
+    return int(_BASE + max(detecting, writing) + waiting)

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,9 +106,29 @@ def in_memory(archive: SpectrogramArchive) -> "Samples":
 
 
 def quieten_tensorflow() -> None:
-    """Keep TensorFlow's start-up notes off the terminal; errors still show."""
+    """Load Keras with its backend, and keep TensorFlow's start-up notes off the terminal; errors still show."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _native_stderr_held():
+        import couloir.dec.backend  # noqa: F401 - TensorFlow writes some notes before it looks at its log level
+
+
+@contextmanager
+def _native_stderr_held() -> Iterator[None]:
+    """Drop what libraries write to the process's standard error, unless something goes wrong."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextmanager
