@@ -162,3 +162,30 @@ def test_a_window_holds_what_was_recorded_and_nan_elsewhere(given_pieces, start,
     expected = [grid.samples[p] if 0 <= p < N and held[p] else np.nan for p in range(start, start + length)]
     assert window.dtype == np.float32
     np.testing.assert_array_equal(window, np.array(expected, np.float32))
+
+
+@given(
+    start=st.integers(-30, N + 5),
+    length=st.integers(1, N + 20),
+    spare=st.integers(0, 70),
+    before=st.integers(0, 12),
+    after=st.integers(0, 12),
+    gaps=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+)
+def test_room_around_the_longest_piece_gives_the_same_grid(start, length, spare, before, after, gaps):
+    rng = np.random.default_rng([start + 30, length])
+    buffer = rng.integers(-99, 99, length + 2 * spare).astype(np.int32)
+    middle = buffer[spare : spare + length]
+    values = middle.copy()
+    sides = [
+        Piece(start - gaps[0] - before, rng.integers(0, 9, before).astype(np.int32)),
+        Piece(start + length + gaps[1], rng.integers(0, 9, after).astype(np.int32)),
+    ]
+    plain = assemble([*sides, Piece(start, values)], N)
+    roomy = assemble([*sides, Piece(start, middle, buffer)], N)
+    assert np.array_equal(roomy.runs, plain.runs)
+    held = mask_of(plain)
+    assert np.array_equal(roomy.samples[held], plain.samples[held])
+    assert np.array_equal(middle, values)
+    if start >= 0 and start + length <= N and spare >= N and length > max(before, after):
+        assert np.shares_memory(roomy.samples, buffer)

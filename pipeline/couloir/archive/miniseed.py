@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 
+import numpy as np
 from pymseed import DataEncoding, MiniSEEDError, MS3Record, MS3TraceList, get_error_messages, sourceid2nslc
+from pymseed.mstracelist import MS3TraceSeg
 
 from couloir.archive.trace import Trace
 from couloir.identifiers import ChannelId
@@ -12,6 +14,10 @@ _HEADER = re.compile(rb"[0-9 \0]{6}[DRQM][ \0]|MS\x03")
 """How a record of version 2 (sequence number, quality, reserved byte) or 3 begins."""
 _SHORTEST = 40
 """Bytes of the shortest record's header."""
+_LONG = 1 << 20
+"""Samples of a segment that is decoded with spare room."""
+_SPARE = 1 << 15
+"""Samples of spare room on each side: half a minute at any rate in use."""
 _DAMAGE = (MiniSEEDError, ValueError)
 """What libmseed, and the reading of codes that are none, raise."""
 
@@ -71,10 +77,21 @@ def _read(data: bytes | memoryview, traces: list[Trace], warnings: list[str]) ->
         for segment in series:
             count += len(segment.recordlist or ())
             if segment.samplecnt > 0:
-                samples = segment.create_numpy_array_from_recordlist()
-                traces.append(Trace(channel, segment.starttime, segment.samprate, samples))
+                traces.append(_decode(channel, segment))
                 warnings += get_error_messages()
     return count
+
+
+def _decode(channel: ChannelId, segment: MS3TraceSeg) -> Trace:
+    """Decode a segment; a long one with spare room around it, so that a day's grid need not be another copy."""
+    _, kind = segment.sample_size_type
+    if kind != "i" or segment.samplecnt < _LONG:
+        samples = segment.create_numpy_array_from_recordlist()
+        return Trace(channel, segment.starttime, segment.samprate, samples)
+    buffer = np.empty(segment.samplecnt + 2 * _SPARE, np.int32)
+    samples = buffer[_SPARE:-_SPARE]
+    segment.unpack_recordlist(buffer=samples)
+    return Trace(channel, segment.starttime, segment.samprate, samples, buffer)
 
 
 def _sift(data: bytes, damaged: list[str]) -> list[bytes]:

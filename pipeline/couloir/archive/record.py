@@ -138,7 +138,7 @@ def _lay(component: str, traces: list[Trace], origin_ns: int, n: int, target: fl
         by_rate.setdefault(nominal_rate(trace.sampling_rate, trace.duration_s), []).append(trace)
     pieces: list[Piece] = []
     for rate, group in by_rate.items():
-        placed = [Piece(_position(trace.start_ns, origin_ns, rate), trace.samples) for trace in group]
+        placed = [Piece(_position(t.start_ns, origin_ns, rate), t.samples, t.buffer) for t in group]
         if rate == target:
             pieces += placed
             continue

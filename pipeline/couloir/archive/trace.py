@@ -22,12 +22,15 @@ class Trace:
         As in the header, Hz.
     samples : ndarray, shape (n,)
         Counts.
+    buffer : ndarray, shape (m,), optional
+        What `samples` is the middle of, if there is spare room around it.
     """
 
     channel: ChannelId
     start_ns: int
     sampling_rate: float
     samples: NDArray[Any]
+    buffer: NDArray[Any] | None = None
 
     @property
     def duration_s(self) -> float:

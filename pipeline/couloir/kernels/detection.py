@@ -219,9 +219,11 @@ def _measure(
 ) -> tuple[NoiseLevel | None, NoiseCurve | None]:
     if not len(runs):
         return None, None
-    envelope = np.empty(int(np.diff(runs, axis=1).sum()), np.float32)
-    np.concatenate([squared[first:last] for first, last in runs], out=envelope)
-    noise = measure_noise(np.sqrt(envelope, out=envelope), overwrite=True)
+    lengths = np.diff(runs, axis=1)[:, 0]
+    envelope = np.empty(int(lengths.sum()), np.float32)
+    for (first, last), part in zip(runs, np.split(envelope, np.cumsum(lengths)[:-1]), strict=True):
+        np.sqrt(squared[first:last], out=part)
+    noise = measure_noise(envelope, overwrite=True)
     if window is None or not noise.varies:
         return noise, NoiseCurve.level(noise)
     return noise, measure_running_noise(squared, runs, window, day=noise)

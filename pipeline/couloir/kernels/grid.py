@@ -16,10 +16,19 @@ SPLICE = 2
 
 @dataclass(frozen=True)
 class Piece:
-    """Hold contiguous samples and the grid position of the first, which may lie outside the grid."""
+    """Hold contiguous samples and the grid position of the first, which may lie outside the grid.
+
+    Attributes
+    ----------
+    start : int
+    samples : ndarray, shape (n,)
+    buffer : ndarray, optional
+        What `samples` is the middle of. The grid may be laid in it, around the samples, which stay as they are.
+    """
 
     start: int
     samples: NDArray[Any]
+    buffer: NDArray[Any] | None = None
 
     @property
     def end(self) -> int:
@@ -97,14 +106,13 @@ def assemble(pieces: Iterable[Piece], n: int) -> Grid:
     """
     ordered = sorted((piece for piece in pieces if len(piece.samples)), key=lambda piece: piece.start)
     whole = all(np.can_cast(piece.samples.dtype, np.int32) for piece in ordered)
-    samples = np.zeros(n, np.int32 if whole else np.float64)
     counts = GridCounts()
     clipped = [piece for piece in (_clip(piece, n) for piece in ordered) if len(piece.samples)]
     if whole and _apart(clipped):
-        for piece in clipped:
-            samples[piece.start : piece.end] = piece.samples
+        samples = _lay_in_place(ordered, n)
         runs = np.array([(piece.start, piece.end) for piece in clipped], np.int64).reshape(-1, 2)
     else:
+        samples = np.zeros(n, np.int32 if whole else np.float64)
         runs = _reconcile(clipped, samples, counts)
     return Grid(samples, _bridge(samples, runs, counts), counts)
 
@@ -112,6 +120,25 @@ def assemble(pieces: Iterable[Piece], n: int) -> Grid:
 def _clip(piece: Piece, n: int) -> Piece:
     first, last = max(piece.start, 0), max(min(piece.end, n), 0)
     return Piece(first, piece.samples[first - piece.start : max(last - piece.start, 0)])
+
+
+def _lay_in_place(pieces: Sequence[Piece], n: int) -> NDArray[np.int32]:
+    """Lay pieces that are apart in the room around the longest, if there is enough, else in new memory."""
+    longest = max(pieces, key=lambda piece: len(piece.samples), default=None)
+    around = None if longest is None else _grid_around(longest, n)
+    samples = np.zeros(n, np.int32) if around is None else around
+    for piece in pieces:
+        if around is None or piece is not longest:
+            clipped = _clip(piece, n)
+            samples[clipped.start : clipped.end] = clipped.samples
+    return samples
+
+
+def _grid_around(piece: Piece, n: int) -> NDArray[np.int32] | None:
+    if piece.buffer is None or piece.buffer.dtype != np.int32:
+        return None
+    origin = (len(piece.buffer) - len(piece.samples)) // 2 - piece.start
+    return piece.buffer[origin : origin + n] if 0 <= origin <= len(piece.buffer) - n else None
 
 
 def _apart(pieces: Sequence[Piece]) -> bool:
