@@ -55,6 +55,16 @@ def test_what_lies_between_records_is_passed_over_and_told(made, junk):
     assert bool(found.damaged) == bool(junk)
 
 
+def test_a_record_that_says_it_is_longer_than_it_is_costs_no_other(made):
+    data = bytearray(made.encode(made.trace(COUNTS)))
+    data[3 * RECORD + 54] = 10  # 1,024 bytes: the next record would be taken for a part of this one
+    found = read_miniseed(bytes(data))
+    expected = read_miniseed(bytes(data[: 3 * RECORD] + data[4 * RECORD :])).traces
+    assert "longer than it is" in found.damaged[0]
+    assert [trace.start_ns for trace in found.traces] == [trace.start_ns for trace in expected]
+    assert sum(len(trace.samples) for trace in found.traces) == sum(len(trace.samples) for trace in expected)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     cut=st.integers(0, 20 * RECORD), hits=st.lists(st.tuples(st.integers(0, 20 * RECORD), st.binary(max_size=90)))

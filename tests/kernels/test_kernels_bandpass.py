@@ -74,6 +74,14 @@ def test_an_offset_and_a_slope_change_nothing(n, offset, rise):
     assert np.abs(found - expected).max() <= 1e-5 * expected.max()
 
 
+@pytest.mark.parametrize("offset", [1_000_000, 50_000_000, 2_000_000_000])
+def test_no_offset_costs_digits(offset):
+    samples = np.rint(recording(60_000, 20.0)).astype(np.int32)
+    expected = np.sqrt(SMALL.squared_envelope(samples))
+    found = np.sqrt(SMALL.squared_envelope(samples + np.int32(offset)))
+    assert np.abs(found - expected).max() <= 1e-6 * expected.max()
+
+
 def test_integers_and_floats_give_the_same():
     counts = np.rint(recording(5_000, 20.0)).astype(np.int32) + 2_000_000
     assert np.array_equal(SMALL.squared_envelope(counts), SMALL.squared_envelope(counts.astype(np.float64)))
