@@ -175,8 +175,8 @@ class DetectConfig(Section):
     """How much of the window precedes the onset, s."""
     min_valid_s: Positive = 600.0
     """A station-day with fewer valid seconds than this is `too_gappy`: its median means nothing."""
-    max_windows: Annotated[int, Field(ge=1)] = 2_000
-    """Most windows kept of one station-day, the strongest ones; a broken digitizer can trigger all day."""
+    max_windows: Annotated[int, Field(ge=1)] = 1_000
+    """Most windows kept of one station-day, of its strongest triggers; a broken digitizer triggers all day."""
     min_window_coverage: Share = 0.75
     """A window that has fewer of its samples than this is not stored; the outcome counts it."""
 

@@ -1,5 +1,7 @@
 import os
 import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +99,37 @@ def test_an_absurd_rate_is_refused_and_told(made, rate):
     mixed = read(made.encode(made.trace(COUNTS), made.trace(COUNTS[:500], rate=rate, after=900.0)), made)
     assert [found.sampling_rate for found in mixed.traces] == [20.0]
     assert "sampling rate" in mixed.remarks[0]
+
+
+@pytest.mark.parametrize("damage", [bytes(512), b"\xff" * 6, b"junk before the first record " * 40])
+def test_a_damaged_beginning_costs_no_more_than_itself(made, damage):
+    data = made.encode(made.trace(COUNTS))
+    rest = data if damage.startswith(b"junk") else data[len(damage) :]
+    found = read(damage + rest, made)
+    held = np.concatenate([part.samples for part in found.traces])
+    assert len(held) >= len(COUNTS) - 250
+    assert np.array_equal(held, COUNTS[-len(held) :])
+    assert "some/file: 1 records do not decode" in found.remarks[0] or damage.startswith(b"junk")
+
+
+def test_records_without_blockette_1000_are_taken_for_steim_1(made):
+    data = bytearray()
+    with tempfile.NamedTemporaryFile() as file:
+        made.trace(COUNTS).write(file.name, format="MSEED", encoding="STEIM1", reclen=512)
+        data += Path(file.name).read_bytes()
+    for first in range(0, len(data), 512):
+        data[first + 39] = 0  # no blockettes ...
+        data[first + 46 : first + 48] = bytes(2)  # ... and none to begin with
+    found = read(bytes(data), made)
+    assert np.array_equal(np.concatenate([part.samples for part in found.traces]), COUNTS)
+
+
+def test_bytes_at_the_end_that_are_no_record_are_told(made):
+    data = made.encode(made.trace(COUNTS))
+    found = read(data + data[:39], made)
+    assert np.array_equal(found.traces[0].samples, COUNTS)
+    assert "39 bytes at the end are no record" in found.remarks[0]
+    assert read(data + bytes(30), made).remarks == ()
 
 
 def test_damaged_records_are_left_out_and_told_and_the_others_kept(made):

@@ -68,6 +68,24 @@ def test_the_epoch_of_the_day_counts(tmp_path):
     assert "no sensitivity of XX.AAA.00.HHZ" in before.remarks[0]
 
 
+def test_where_epochs_overlap_the_later_one_holds(tmp_path):
+    path = write(tmp_path / "x.xml", channel("HHZ", 1e8), channel("HHZ", 4e8, start="2022-01-01"))
+    assert calibrate(read_sensitivities(path), sensor("HHZ"), NOON).gains == {"Z": 1 / 4e8}
+
+
+def test_a_sensitivity_that_is_no_number_is_none(tmp_path):
+    path = tmp_path / "x.xml"
+    write(path, channel("HHZ", 4e8))
+    path.write_text(path.read_text().replace("400000000.0", "NaN"))
+    assert read_sensitivities(str(path)) == ()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.xml", "http://127.0.0.1:9/query?net=XX"])
+def test_a_server_that_does_not_answer_is_a_clear_error(url):
+    with pytest.raises((ConfigError, ArchiveError), match=r"archive\.stationxml: .*127\.0\.0\.1"):
+        read_sensitivities(url)
+
+
 @pytest.mark.parametrize("unit", ["M/S", "m/s", "M/S**2", "m/s**2", "M"])
 def test_motions_are_told_apart(tmp_path, unit):
     path = write(tmp_path / "x.xml", channel("HHZ", 4e8, unit))

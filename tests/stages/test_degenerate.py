@@ -42,7 +42,7 @@ def test_a_clipped_square_wave_that_triggers_all_day_keeps_no_more_than_the_stro
     (outcome,) = result.outcomes
     assert (outcome.status, outcome.events) == ("ok", 50)
     assert outcome.dropped > 4_000
-    assert any("the 50 strongest kept (detect.max_windows)" in remark for remark in outcome.remarks)
+    assert any("strongest triggers kept (detect.max_windows 50)" in remark for remark in outcome.remarks)
     starts = result.archive.column("start_time")
     assert (np.diff(starts) > 0).all()
 
@@ -55,6 +55,33 @@ def test_of_too_many_windows_the_strongest_are_kept_in_order(station, run):
     everything = run(output="all").archive.column("onset_time")
     kept = run(detect={"max_windows": 2}).archive.column("onset_time")
     assert kept.tolist() == everything[[1, 3]].tolist()
+
+
+def test_of_a_trigger_that_is_too_long_the_first_windows_are_kept(station, run):
+    station.burst("2024-01-31T12:00:00", duration=90)
+    station.burst("2024-01-31T12:00:50", duration=5, amplitude=30_000)
+    station.write(FIRST)
+    result = run(detect={"max_windows": 2})
+    assert result.archive.column("window").tolist() == [0, 1]
+    assert result.outcomes[0].dropped >= 2
+
+
+def test_values_beyond_all_measure_are_gaps_and_told(station, run):
+    station.burst("2024-01-31T12:00:00")
+    for number, channel in enumerate(station.channels):
+        data = station.samples(FIRST, number).astype(np.float64)
+        data[[200_000, 864_050]] = 1e39, -1e30
+        header = {"network": "XX", "station": "AAA", "location": "00", "channel": channel, "sampling_rate": RATE}
+        trace = obspy.Trace(data, header | {"starttime": obspy.UTCDateTime(ns=day_start_ns(FIRST))})
+        path = station.path(FIRST, channel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trace.write(str(path), format="MSEED", encoding="FLOAT64")
+    result = run()
+    (outcome,) = result.outcomes
+    assert outcome.status == "ok"
+    assert any("2 samples not finite" in remark for remark in outcome.remarks)
+    assert np.isfinite(result.archive.column("peak_amplitude")).all()
+    assert np.isfinite(result.archive.load()).all()
 
 
 def test_a_spike_in_noise_is_one_short_event_at_the_most(station, run):

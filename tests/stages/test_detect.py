@@ -7,12 +7,13 @@ import pytest
 from couloir.compute import open_pool
 from couloir.config import ComputeConfig
 from couloir.errors import StoreError
+from couloir.stages.detect import detect
 from couloir.stages.plan import plan
 from couloir.stages.run import check_failures, keep_settings, open_archive
 from couloir.store.blocks import ARCHIVE
 from couloir.store.outcomes import FAILURES
 
-from .conftest import FIRST, SECOND, SerialPool
+from .conftest import FIRST, SECOND, SerialPool, make_config
 
 
 def digest(folder):
@@ -93,6 +94,20 @@ def test_a_worker_that_dies_again_and_again_is_a_failed_day_and_not_the_end(writ
     assert [outcome.status for outcome in result.outcomes] == ["failed", "failed"]
     assert "memory_gb" in result.outcomes[0].reason
     assert len(result.archive) == 0
+
+
+def test_a_block_whose_writing_dies_is_failed_days_and_made_by_the_next_run(written, run, tmp_path):
+    class DeadlyToWrite(SerialPool):
+        def error(self, handle):
+            return MemoryError("killed") if isinstance(handle.value, list) else None
+
+    config = make_config(written.root, tmp_path / "output")
+    inventory = plan(config).inventory
+    outcomes = detect(config, inventory, DeadlyToWrite(), progress=lambda outcome: None)
+    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+    assert "2024-01 was not written: MemoryError: killed" in outcomes[0].reason
+    assert "detect.max_windows" in outcomes[0].reason
+    assert [outcome.status for outcome in run().outcomes] == ["ok", "ok"]
 
 
 def test_an_unfinished_archive_is_not_opened(written, run, tmp_path):

@@ -10,13 +10,13 @@ from obspy.core.inventory.response import InstrumentSensitivity
 from couloir.errors import ConfigError
 from couloir.stages.plan import plan
 
-from .conftest import FIRST, make_config
+from .conftest import FIRST, RATE, SECOND, make_config
 
 NOON = "2024-01-31T12:00:00"
 COUNTS = {"HHE": 4e8, "HHN": 4e8, "HHZ": 4e8}
 
 
-def stationxml(path, station, counts=COUNTS, unit="M/S"):
+def stationxml(path, station, counts=COUNTS, unit="M/S", end=None):
     channels = [
         Channel(
             code,
@@ -26,6 +26,7 @@ def stationxml(path, station, counts=COUNTS, unit="M/S"):
             elevation=0,
             depth=0,
             start_date=obspy.UTCDateTime(2020, 1, 1),
+            end_date=obspy.UTCDateTime(end) if end else None,
             response=Response(
                 instrument_sensitivity=InstrumentSensitivity(value, 1.0, input_units=unit, output_units="COUNTS")
             ),
@@ -104,5 +105,38 @@ def test_a_running_window_gives_each_event_the_noise_of_its_hour(station, run):
     near = [int(np.argmin(np.abs(onsets - when))) for when in (onset, late)]
     quiet, loud = found.archive.column("median")[near]
     assert loud == pytest.approx(9 * quiet, rel=0.15)
-    plain = run(output="plain")
-    assert len(set(plain.archive.column("median").tolist())) <= 1
+
+
+def test_amplitudes_of_one_event_are_never_of_two_units(station, run, tmp_path):
+    station.burst("2024-01-31T23:59:50", duration=150)
+    station.write()
+    found = run(archive=stationxml(tmp_path / "x.xml", station, end="2024-02-01")).archive
+    units, amplitudes = found.column("unit"), found.column("peak_amplitude")
+    assert set(units.tolist()) == {0, 1}
+    assert (amplitudes[units == 1] < 1e-4).all()
+    assert (amplitudes[units == 0] > 1e3).all()
+    assert found.column("snr").max() < 1e3
+
+
+def test_the_band_stays_the_same_over_midnight_whichever_components_there_are(station, run):
+    station.burst("2024-01-31T23:59:50", duration=150)
+    station.write(FIRST)
+    station.write(SECOND)
+    east = station.samples(SECOND, 0)[: round(1_200 * RATE)]
+    header = {"network": "XX", "station": "AAA", "location": "00", "channel": "HHE", "sampling_rate": RATE}
+    trace = obspy.Trace(east, header | {"starttime": obspy.UTCDateTime(2024, 2, 1)})
+    trace.write(str(station.path(SECOND, "HHE")), format="MSEED")
+    found = run(detect={"band": [[1.0, 2.0], [2.0, 5.0]]}).archive
+    assert len(found) >= 6
+    assert set(found.column("band_low").tolist()) == {2.0}
+    assert found.column("peak_amplitude").min() > 4_000
+
+
+def test_an_outage_filled_with_zeros_is_no_quiet_hour(station, run):
+    def outage(data):
+        silent = data.copy()
+        silent[round(36_000 * RATE) : round(37_790 * RATE)] = 0
+        return [(0.0, silent)]
+
+    station.write(FIRST, edit=outage)
+    assert run(detect={"noise_window_s": 3_600}).outcomes[0].events == 0

@@ -1,14 +1,17 @@
 """Decode an object of the archive into pieces of one channel's recording, refusing what cannot be."""
 
+import io
 import math
 import tempfile
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from couloir.archive.miniseed import is_miniseed, read_miniseed
+from couloir.archive.miniseed import holds_miniseed, is_miniseed, read_miniseed
 from couloir.archive.trace import Trace
 from couloir.errors import UnreadableError
 from couloir.identifiers import ChannelId
@@ -52,7 +55,7 @@ def decode(data: bytes, channel: ChannelId, *, name: str) -> Decoded:
     if not data:
         raise UnreadableError(f"{name} is empty (0 bytes)")
     remarks: Counter[str] = Counter()
-    found = _read_miniseed(data, name, remarks) if is_miniseed(data) else _read_other(data, name)
+    found = _read_miniseed(data, name, remarks) if is_miniseed(data) else _read_other(data, name, remarks)
     traces = list(_usable(found, channel, name, remarks))
     if not traces:
         raise UnreadableError("; ".join(remarks) or f"{name} holds no samples")
@@ -67,29 +70,51 @@ def _read_miniseed(data: bytes, name: str, remarks: Counter[str]) -> tuple[Trace
         remarks[f"{name}: {told[0]}{more}"] += 1
     if found.damaged:
         remarks[f"{name}: {len(found.damaged)} records do not decode: {found.damaged[0]}"] += 1
+    if not found.traces and (old := _without_blockette_1000(data)):
+        remarks.clear()
+        return old
     return found.traces
 
 
-def _read_other(data: bytes, name: str) -> list[Trace]:
+def _without_blockette_1000(data: bytes) -> tuple[Trace, ...]:
+    """Read miniSEED that does not say its encoding, as the first years of it did: ObsPy takes it for Steim 1."""
+    import obspy
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(_traces_of(obspy.read(io.BytesIO(data), format="MSEED")))
+        except Exception:  # it is no such thing: what the other reader told stands
+            return ()
+
+
+def _read_other(data: bytes, name: str, remarks: Counter[str]) -> Sequence[Trace]:
     """Read another format than miniSEED from a file: many of ObsPy's readers take nothing else."""
     import obspy
 
     with tempfile.NamedTemporaryFile(prefix="couloir-") as file:
         file.write(data)
         file.flush()
+        found = _format_of(file.name)
+        if found is None and holds_miniseed(data):  # its beginning is damaged
+            return _read_miniseed(data, name, remarks)
         try:
-            stream = obspy.read(file.name, format=_format_of(file.name))
+            if found is None:
+                raise UnreadableError("no format that ObsPy knows")
+            stream = obspy.read(file.name, format=found)
         except Exception as error:  # readers of many formats raise anything
             raise UnreadableError(f"{name} does not decode: {_first_line(error)}") from error
-    traces = []
+    return list(_traces_of(stream))
+
+
+def _traces_of(stream: Any) -> Iterator[Trace]:
     for item in stream:
         header = item.stats
         channel = ChannelId(header.network, header.station, header.location, header.channel)
-        traces.append(Trace(channel, int(header.starttime.ns), float(header.sampling_rate), item.data))
-    return traces
+        yield Trace(channel, int(header.starttime.ns), float(header.sampling_rate), item.data)
 
 
-def _format_of(path: str) -> str:
+def _format_of(path: str) -> str | None:
     """Name the format that claims a file. ObsPy's own search unpickles it: that runs any code in it."""
     from obspy.core.util.base import ENTRY_POINTS, buffered_load_entry_point
 
@@ -99,7 +124,7 @@ def _format_of(path: str) -> str:
         claims = buffered_load_entry_point(entry.dist.name, f"obspy.plugin.waveform.{name}", "isFormat")
         if claims(path):
             return str(name)
-    raise UnreadableError("no format that ObsPy knows")
+    return None
 
 
 def _usable(traces: Iterable[Trace], channel: ChannelId, name: str, remarks: Counter[str]) -> Iterator[Trace]:

@@ -46,6 +46,11 @@ def is_miniseed(data: bytes) -> bool:
     return len(data) >= _SHORTEST and _HEADER.match(data) is not None
 
 
+def holds_miniseed(data: bytes) -> bool:
+    """Say whether something that looks like a record's beginning is anywhere in the bytes."""
+    return _HEADER.search(data) is not None
+
+
 def read_miniseed(data: bytes) -> Recording:
     """Read whole records, in any order, of any channels.
 
@@ -110,6 +115,8 @@ def _sift(data: bytes, damaged: list[str]) -> list[bytes]:
             continue
         good.setdefault(encoding, []).append(alone)
         position += len(alone)
+    if any(view[position:]):
+        damaged.append(f"{len(data) - position} bytes at the end are no record")
     return [b"".join(records) for records in good.values()]
 
 

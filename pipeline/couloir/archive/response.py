@@ -1,6 +1,7 @@
 """Read how sensitive each channel is, so that counts become ground motion."""
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +105,8 @@ def calibrate(
     gains: dict[str, float] = {}
     units: set[str] = set()
     for component, channel in channels.items():
-        held = next(
-            (s for s in sensitivities if s.channel == channel and s.start_ns <= instant_ns < s.end_ns), None
-        )
+        known = [s for s in sensitivities if s.channel == channel and s.start_ns <= instant_ns < s.end_ns]
+        held = max(known, key=lambda s: s.start_ns, default=None)  # an older epoch may have been left open
         if held is None:
             return _in_counts(f"no sensitivity of {channel} on that day")
         if held.motion not in MOTIONS.values():
@@ -123,22 +123,22 @@ def _in_counts(why: str) -> Calibration:
 
 
 def _documents(url: str, storage_options: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    name = url
     try:
         file_system, path = fsspec.core.url_to_fs(url, **dict(storage_options))
-        paths = sorted(file_system.glob(path)) if fsspec.core.has_magic(path) else [path]
+        paths = sorted(file_system.glob(path)) if "*" in path else [path]
+        if not paths:
+            raise ConfigError(f"archive.stationxml: nothing matches {url}")
+        for name in paths:
+            yield name, file_system.cat_file(name)
+    except ConfigError:
+        raise
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ConfigError(f"archive.stationxml: {name} is no file. Give a StationXML file, or *.xml") from error
     except (ValueError, ImportError) as error:
         raise ConfigError(f"archive.stationxml: cannot open {url}: {error}") from error
-    if not paths:
-        raise ConfigError(f"archive.stationxml: nothing matches {url}")
-    for name in paths:
-        try:
-            yield name, file_system.cat_file(name)
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise ConfigError(
-                f"archive.stationxml: {name} is no file. Give a StationXML file, or *.xml"
-            ) from error
-        except Exception as error:  # every file system has errors of its own
-            raise ArchiveError(f"archive.stationxml: {name} cannot be fetched: {error}") from error
+    except Exception as error:  # every file system has errors of its own
+        raise ArchiveError(f"archive.stationxml: {name} cannot be fetched: {error}") from error
 
 
 def _parse(path: str, data: bytes) -> Iterable[Sensitivity]:
@@ -153,7 +153,7 @@ def _parse(path: str, data: bytes) -> Iterable[Sensitivity]:
             for channel in station:
                 response = channel.response
                 held = response.instrument_sensitivity if response else None
-                if held is None or not held.value:
+                if held is None or not held.value or not math.isfinite(held.value):
                     continue
                 name = ChannelId(network.code, station.code, channel.location_code, channel.code)
                 unit = (held.input_units or "").strip()

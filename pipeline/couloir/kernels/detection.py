@@ -136,10 +136,9 @@ class Detection:
             raise ValueError("every envelope of the day is flat")
         return best[1], best[2]
 
-    def like(self, other: EnvelopeTrace) -> EnvelopeTrace | None:
-        """Give the envelope of the same components and band as another day's, if there is one."""
-        same = (e for e in self.envelopes if (e.components, e.band) == (other.components, other.band))
-        return next(same, None)
+    def like(self, other: EnvelopeTrace) -> EnvelopeTrace:
+        """Give the envelope of the same band as another day's, and of the same components if there is one."""
+        return max(self.envelopes, key=lambda e: (e.band == other.band, e.components == other.components))
 
 
 def detect(

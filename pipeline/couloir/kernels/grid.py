@@ -12,6 +12,8 @@ from couloir.kernels.trigger import true_runs
 
 SPLICE = 2
 """Samples: gaps up to this are bridged by a line, disagreements up to this keep the earlier record."""
+LARGEST = 1e15
+"""Greater values, NaN and infinity are no recording: their squares would leave what float32 holds."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _reconcile(pieces: Iterable[Piece], samples: NDArray[Any], counts: GridCount
     for piece in pieces:
         span = slice(piece.start, piece.end)
         new, held = piece.samples, present[span]
-        finite = np.isfinite(new)
+        finite = np.abs(new) < LARGEST
         counts.not_finite += int(len(new) - np.count_nonzero(finite))
         taken = held & finite
         counts.duplicated += int(np.count_nonzero(taken))

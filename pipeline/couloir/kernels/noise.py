@@ -105,7 +105,7 @@ def measure_running_noise(
     """Measure the noise in a window that runs over a day.
 
     The window moves by a quarter of its length and is cut at both ends of the day. One that is less than half
-    valid, or in which nothing varies, is left out: a line between its neighbours goes over it.
+    valid and alive, or in which nothing varies, is left out: a line between its neighbours goes over it.
 
     Parameters
     ----------
@@ -130,9 +130,11 @@ def measure_running_noise(
     for centre in range(int(runs[0, 0]) + step // 2, int(runs[-1, 1]), step):
         bounds = np.clip(runs, centre - window // 2, centre - window // 2 + window)
         parts = [squared[first:last] for first, last in bounds if last > first]
-        if sum(map(len, parts)) < _LEAST_SHARE * window:
+        values = np.concatenate(parts) if parts else squared[:0]
+        alive = values[values > 0]  # an outage that was filled with zeros is no quiet hour
+        if len(alive) < _LEAST_SHARE * window:
             continue
-        level = measure_noise(np.sqrt(np.concatenate(parts)), overwrite=True)
+        level = measure_noise(np.sqrt(alive), overwrite=True)
         if level.varies:
             positions.append(centre)
             levels.append(level)

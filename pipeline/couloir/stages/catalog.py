@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from couloir.catalog.clusters import ClusterRow, describe_cluster, write_clusters
-from couloir.catalog.coincidence import NONE, associate
+from couloir.catalog.coincidence import associate
 from couloir.catalog.events import build_table, numpy_column, write_events
 from couloir.catalog.latent import write_latent
 from couloir.catalog.quakeml import write_quakeml
@@ -157,8 +157,9 @@ def _network_events(config: RunConfig, onsets: NDArray[np.int64], stations: Sequ
         _, index = np.unique(np.array(stations, np.str_), return_inverse=True)
         within = round(config.catalog.coincidence_s * NS_PER_S)
         numbers = associate(onsets, index, at_least=at_least, within=within)
-        for number in range(int(numbers.max(initial=NONE)) + 1):
-            members = np.flatnonzero(numbers == number)
+        order = np.argsort(numbers, kind="stable")
+        held = order[np.searchsorted(numbers[order], 0) :]
+        for members in np.split(held, np.flatnonzero(np.diff(numbers[held])) + 1) if len(held) else ():
             name, count = network_event_id(int(onsets[members].min())), len(np.unique(index[members]))
             for member in members:
                 ids[member], counts[member] = name, count

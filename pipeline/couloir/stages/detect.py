@@ -12,6 +12,7 @@ from couloir.archive.inventory import DayFiles, Inventory
 from couloir.archive.response import Sensitivity
 from couloir.compute.pool import Handle, Pool
 from couloir.config import RunConfig, content_hash
+from couloir.errors import CouloirError
 from couloir.identifiers import BandId, Block, StationDay
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.station_day import REACH_DAYS, DayResult, DayTask, detect_station_day
@@ -21,6 +22,8 @@ from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 
 DAYS_IN_FLIGHT = 16
 """Station-days handed out for each worker, besides those that wait for their block: they wait at the scheduler."""
+
+_MORE_MEMORY = "More compute.memory_gb, or a smaller detect.max_windows, may help."
 
 Progress = Callable[[Outcome], None]
 Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
@@ -87,7 +90,7 @@ def detect(
     stale = []
     for block, days in blocks.items():
         known = read_outcomes(output, [block]) if _matches(read_mark(output, block), marks[block]) else []
-        if len(known) < len(days):
+        if len(known) < len(days) or any(outcome.status == "failed" for outcome in known):
             stale.append(block)
             continue
         for outcome in known:
@@ -188,8 +191,7 @@ class _Schedule:
                 self._hand_out(room, sizes)
             for handle in self._pool.wait([*self._days, *self._writes]):
                 if handle in self._writes:
-                    del self._writes[handle]
-                    yield self._pool.result(handle)
+                    yield self._written(handle)
                 else:
                     self._collect(handle)
 
@@ -209,6 +211,20 @@ class _Schedule:
         gains = self._sensitivities.get(key.band)
         return DayTask(key, around, chosen, self._config.archive, self._config.detect, gains)
 
+    def _written(self, handle: Handle) -> list[Outcome]:
+        """Give a block's outcomes; where its task failed the block has no mark, and its days are tried again."""
+        block = self._writes.pop(handle)
+        error = self._pool.error(handle)
+        if error is None:
+            outcomes: list[Outcome] = self._pool.result(handle)
+            return outcomes
+        if isinstance(error, CouloirError):  # the output cannot be written: nothing that follows could be, either
+            raise error
+        reason = f"block {block} was not written: {type(error).__name__}: {error}. {_MORE_MEMORY}"
+        outcomes = [Outcome(key, "failed", reason) for key in self._inventory.blocks[block]]
+        write_outcomes(self._tasks[block].output, block, outcomes)
+        return outcomes
+
     def _collect(self, handle: Handle) -> None:
         key = self._days.pop(handle)
         waiting = self._open[key.block]
@@ -216,7 +232,7 @@ class _Schedule:
         if error is None:
             waiting.results.append(handle)
         else:  # the worker itself died of it, again and again
-            outcome = Outcome(key, "failed", f"the worker died: {error}. More compute.memory_gb may help.")
+            outcome = Outcome(key, "failed", f"the worker died: {error}. {_MORE_MEMORY}")
             waiting.results.append(DayResult.nothing(outcome, self._config.detect))
         waiting.awaited -= 1
         if waiting.awaited == 0:

@@ -26,7 +26,7 @@ class DetectedDay:
 
     record: DayRecord
     detection: Detection
-    unit: str
+    calibration: Calibration
     remarks: tuple[str, ...]
 
     def continuous(self, first: int, last: int) -> bool:
@@ -132,6 +132,11 @@ class DetectedDays:
         fills_day = later.record.own.stop - first.end <= self._reach
         if onset - last.end > self._reach or fills_day or not earlier.continuous(last.end - 1, onset):
             return None
+        if (earlier.calibration.unit, earlier.calibration.gains) != (
+            later.calibration.unit,
+            later.calibration.gains,
+        ):
+            return None  # another digitizer: amplitudes before and after midnight cannot be compared
         return end
 
     def _detect(self, day: dt.date) -> DetectedDay:
@@ -142,7 +147,7 @@ class DetectedDays:
         calibration = self._calibration(day, components)
         detection = detect(components, record.own, self._rule, gains=calibration.gains)
         self.seconds += time.perf_counter() - began
-        return DetectedDay(used, detection, calibration.unit, (*record.remarks, *remarks, *calibration.remarks))
+        return DetectedDay(used, detection, calibration, (*record.remarks, *remarks, *calibration.remarks))
 
 
 def _without_sparse(components: Mapping[str, Grid], own: slice) -> tuple[dict[str, Grid], list[str]]:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import fsspec
+
 from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
@@ -149,7 +151,8 @@ def _sensitivities(config: RunConfig, bands: set[BandId]) -> dict[BandId, tuple[
     if archive.stationxml is None:
         return {}
     known: dict[BandId, list[Sensitivity]] = {band: [] for band in bands}
-    for sensitivity in read_sensitivities(archive.stationxml, archive.storage_options):
+    alike = fsspec.core.split_protocol(archive.stationxml)[0] == fsspec.core.split_protocol(archive.url)[0]
+    for sensitivity in read_sensitivities(archive.stationxml, archive.storage_options if alike else {}):
         if sensitivity.channel.band in known:
             known[sensitivity.channel.band].append(sensitivity)
     return {band: tuple(held) for band, held in known.items()}

@@ -13,7 +13,7 @@ from couloir.store.blocks import read_mark
 from couloir.store.outcomes import Outcome
 from couloir.store.spectrograms import SpectrogramArchive
 
-TOLD = ("couloir", "numpy", "scipy", "obspy", "zarr")
+TOLD = ("couloir", "numpy", "scipy", "pymseed", "obspy", "zarr")
 """Packages whose versions are told with a run's settings and report."""
 
 

@@ -62,6 +62,10 @@ class DayResult:
     events: tuple[Event, ...]
     waveforms: NDArray[np.float32]
 
+    def __sizeof__(self) -> int:
+        """Tell Dask, which plans a worker's memory by it, how much this holds."""
+        return object.__sizeof__(self) + self.waveforms.nbytes
+
     @classmethod
     def nothing(cls, outcome: Outcome, detect: DetectConfig) -> "DayResult":
         """Make the result of a day without events."""

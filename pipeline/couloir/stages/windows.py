@@ -52,14 +52,15 @@ class _Placed:
 def cut_windows(days: DetectedDays, day: dt.date, settings: DetectConfig) -> Windows:
     """Cut the windows of the triggers that belong to a day.
 
-    Of more than `settings.max_windows` the strongest are kept, by their greatest amplitude over the noise.
+    Of more than `settings.max_windows` those of the strongest triggers are kept, of each from its first on.
     """
     placed = list(_place(days, day, settings))
     kept, remarks = placed, tuple[str, ...]()
     if len(placed) > settings.max_windows:
-        strongest = sorted(range(len(placed)), key=lambda k: (-placed[k].event.snr, k))[: settings.max_windows]
-        kept = [placed[k] for k in sorted(strongest)]
-        remarks = (f"{len(placed):,} windows, the {len(kept):,} strongest kept (detect.max_windows)",)
+        kept = _strongest(placed, settings.max_windows)
+        remarks = (
+            f"{len(placed):,} windows, those of the strongest triggers kept (detect.max_windows {len(kept):,})",
+        )
     events: list[Event] = []
     waveforms = np.empty((len(kept), len(COMPONENTS), settings.window_samples), np.float32)
     for window in kept:
@@ -67,6 +68,15 @@ def cut_windows(days: DetectedDays, day: dt.date, settings: DetectConfig) -> Win
         if coverage is not None:
             events.append(replace(window.event, coverage=coverage))
     return Windows(tuple(events), waveforms[: len(events)], len(placed) - len(events), remarks)
+
+
+def _strongest(placed: list[_Placed], most: int) -> list[_Placed]:
+    strength: dict[int, float] = {}
+    for window in placed:
+        onset = window.event.onset_time
+        strength[onset] = max(strength.get(onset, 0.0), window.event.snr)
+    ranked = sorted(placed, key=lambda w: (-strength[w.event.onset_time], w.event.start_time))
+    return sorted(ranked[:most], key=lambda w: w.event.start_time)
 
 
 def _place(days: DetectedDays, day: dt.date, settings: DetectConfig) -> Iterator[_Placed]:
@@ -95,8 +105,7 @@ def _describe(
 ) -> Event:
     """Measure a trigger in a span of the holder's grid, against the noise of the day that it belongs to."""
     envelope, noise = loudest
-    there = holder.detection.like(envelope) or holder.detection.envelopes[0]
-    position, amplitude = there.peak(*span)
+    position, amplitude = holder.detection.like(envelope).peak(*span)
     return Event(
         start_time=0,
         onset_time=day.record.time_ns(trigger.onset),
@@ -110,7 +119,7 @@ def _describe(
         coverage=0.0,
         band_low=envelope.band[0],
         band_high=envelope.band[1],
-        unit=UNITS.index(day.unit),
+        unit=UNITS.index(day.calibration.unit),
     )
 
 

@@ -29,13 +29,14 @@ class Outcome:
     events : int
         Windows stored.
     dropped : int
-        Windows not stored since too few of their samples were recorded.
+        Windows not stored: too few of their samples were recorded, or `detect.max_windows` was exceeded.
     components : str
         Those that were used, out of ENZ.
     valid_s : float
         Seconds of the day that counted.
     median, mad : float or None
-        Noise of the envelope, counts; of the first component where each is by itself.
+        Noise of the envelope over the day, in counts or in what `archive.stationxml` makes of them; of the first
+        component and band where there are several.
     read_bytes : int
     seconds : mapping of str to float
         Time spent in each step.
