@@ -11,6 +11,7 @@ import psutil
 
 from archives import FIRST, stamp_archive
 from couloir.compute.local import LocalPool
+from couloir.config import RunConfig
 from couloir.runfile import build
 from couloir.stages.detect import detect
 from couloir.stages.plan import plan
@@ -55,14 +56,17 @@ def main() -> None:
         root = stamp_archive(Path(folder), stations=1, days=given.days)
         watch = Watch()
 
-        def detect_days(last: int) -> None:
-            config = build(
+        def settings(days: int) -> RunConfig:
+            return build(
                 {
-                    "archive": {"url": str(root), "start": FIRST, "end": FIRST + dt.timedelta(days=last)},
-                    "output": {"url": str(Path(folder) / f"output-{last}")},
+                    "archive": {"url": str(root), "start": FIRST, "end": FIRST + dt.timedelta(days=days)},
+                    "output": {"url": str(Path(folder) / f"output-{days}")},
                     "compute": {"workers": 1, "memory_gb": 4},
                 }
             )
+
+        def detect_days(days: int) -> None:
+            config = settings(days)
 
             def told(outcome: Outcome) -> None:
                 assert outcome.status == "ok", outcome
@@ -70,15 +74,7 @@ def main() -> None:
 
             detect(config, plan(config).inventory, pool, progress=told)
 
-        pool = LocalPool(
-            build(
-                {
-                    "archive": {"url": ".", "start": FIRST, "end": FIRST + dt.timedelta(days=1)},
-                    "output": {"url": "."},
-                    "compute": {"workers": 1, "memory_gb": 4},
-                }
-            ).compute
-        )
+        pool = LocalPool(settings(given.days).compute)
         watch.start()
         watch.label = "first station-day"
         detect_days(1)

@@ -63,10 +63,9 @@ def main() -> None:
         )
         pool = LocalPool(config.compute)
         done = 0
-        first_task = 0.0
 
         def told(_: Outcome) -> None:
-            nonlocal done, first_task
+            nonlocal done
             done += 1
             if done % max(total // 10, 1) == 0:
                 sizes.append(process.memory_info().rss)

@@ -270,7 +270,7 @@ class CatalogConfig(Section):
     """What is written beside the Parquet tables."""
 
     quakeml: bool = False
-    """Also write catalog.xml (QuakeML): one event a trigger, with one pick, its onset."""
+    """Also write catalog.xml (QuakeML): one event a trigger, or a network event; picks are onsets."""
     coincidence_stations: Annotated[int, Field(ge=2)] | None = None
     """Events on at least this many stations within coincidence_s make one network event; null: not looked for."""
     coincidence_s: Positive = 10.0

@@ -19,6 +19,14 @@ def whole(samples):
     return lambda _: [(0.0, np.rint(samples).astype(np.int32))]
 
 
+def write_floats(station, channel, data):
+    header = {"network": "XX", "station": "AAA", "location": "00", "channel": channel, "sampling_rate": RATE}
+    trace = obspy.Trace(data, header | {"starttime": obspy.UTCDateTime(ns=day_start_ns(FIRST))})
+    path = station.path(FIRST, channel)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trace.write(str(path), format="MSEED", encoding=f"FLOAT{8 * data.itemsize}")
+
+
 @pytest.mark.parametrize(
     ("samples", "status"),
     [
@@ -71,11 +79,7 @@ def test_values_beyond_all_measure_are_gaps_and_told(station, run):
     for number, channel in enumerate(station.channels):
         data = station.samples(FIRST, number).astype(np.float64)
         data[[200_000, 864_050]] = 1e39, -1e30
-        header = {"network": "XX", "station": "AAA", "location": "00", "channel": channel, "sampling_rate": RATE}
-        trace = obspy.Trace(data, header | {"starttime": obspy.UTCDateTime(ns=day_start_ns(FIRST))})
-        path = station.path(FIRST, channel)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        trace.write(str(path), format="MSEED", encoding="FLOAT64")
+        write_floats(station, channel, data)
     result = run()
     (outcome,) = result.outcomes
     assert outcome.status == "ok"
@@ -97,11 +101,7 @@ def test_nan_and_infinity_of_float_formats_are_gaps(station, run):
         data = station.samples(FIRST, number).astype(np.float32)
         data[100_000:150_000] = np.nan
         data[400_000] = np.inf
-        header = {"network": "XX", "station": "AAA", "location": "00", "channel": channel, "sampling_rate": RATE}
-        trace = obspy.Trace(data, header | {"starttime": obspy.UTCDateTime(ns=day_start_ns(FIRST))})
-        path = station.path(FIRST, channel)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        trace.write(str(path), format="MSEED", encoding="FLOAT32")
+        write_floats(station, channel, data)
     result = run()
     (outcome,) = result.outcomes
     assert outcome.status == "ok"

@@ -91,8 +91,11 @@ def _place(days: DetectedDays, day: dt.date, settings: DetectConfig) -> Iterator
             if start + length > grid_end and (following := days.neighbour(day + _ONE_DAY)):
                 holder, shift = following, days.samples_a_day
             span = max(trigger.onset, start) - shift, min(trigger.end, start + length) - shift
-            event = _describe(here, trigger, loudest, holder, span)
-            event = replace(event, start_time=here.record.time_ns(start), window=number)
+            peak = holder.detection.like(loudest[0]).peak(*span)
+            timed_peak = holder.record.time_ns(peak[0]), peak[1]
+            event = _describe(
+                here, trigger, loudest, timed_peak, start_time=here.record.time_ns(start), window=number
+            )
             yield _Placed(event, holder, start - shift)
 
 
@@ -100,23 +103,25 @@ def _describe(
     day: DetectedDay,
     trigger: Trigger,
     loudest: tuple[EnvelopeTrace, NoiseLevel],
-    holder: DetectedDay,
-    span: tuple[int, int],
+    peak: tuple[int, float],
+    *,
+    start_time: int,
+    window: int,
 ) -> Event:
-    """Measure a trigger in a span of the holder's grid, against the noise of the day that it belongs to."""
+    """Describe one window of a trigger, its peak (ns, amplitude) against the noise of the day it belongs to."""
     envelope, noise = loudest
-    position, amplitude = holder.detection.like(envelope).peak(*span)
+    peak_time, amplitude = peak
     return Event(
-        start_time=0,
+        start_time=start_time,
         onset_time=day.record.time_ns(trigger.onset),
-        peak_time=holder.record.time_ns(position),
+        peak_time=peak_time,
         end_time=day.record.time_ns(trigger.end),
-        window=0,
+        window=window,
         peak_amplitude=amplitude,
         median=noise.median,
         mad=noise.mad,
         snr=amplitude / noise.median if noise.median > 0 else float("inf"),
-        coverage=0.0,
+        coverage=0.0,  # known when the window is cut
         band_low=envelope.band[0],
         band_high=envelope.band[1],
         unit=UNITS.index(day.calibration.unit),
