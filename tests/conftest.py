@@ -1,9 +1,12 @@
 """What all tests share: where real recordings lie, and settings that keep runs short."""
 
 import os
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
+import s3server
 from hypothesis import settings
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -25,3 +28,36 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Start a real S3 server on loopback, once a test process; its keys are in no environment yet."""
+    if lacking := s3server.missing():
+        pytest.skip(lacking)
+    server = s3server.S3Server(Path(tempfile.mkdtemp(prefix="couloir-s3-"))).start()
+    try:
+        server.make_bucket(s3server.PUBLIC_BUCKET)
+        server.make_bucket(s3server.READ_ONLY_BUCKET)
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """Give the S3 server with its keys in the environment, as a user has them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3server.KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3):
+    """Give the name of a new, empty bucket."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3.make_bucket(name)
+    return name
