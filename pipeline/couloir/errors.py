@@ -49,5 +49,9 @@ class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
 
 
+class Terminated(KeyboardInterrupt):
+    """Stop because the machine, or its scheduler, said so: SIGTERM."""
+
+
 class CouloirWarning(UserWarning):
     """Stand above every warning that Couloir gives."""

@@ -11,7 +11,7 @@ from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 from couloir.store.spectrograms import SpectrogramArchive
 
-_NAME = "complete.json"
+COMPLETION = "complete.json"
 
 
 def is_current(place: Location, mark: dict[str, Any]) -> bool:
@@ -29,13 +29,13 @@ def is_current(place: Location, mark: dict[str, Any]) -> bool:
 
 def clear(place: Location) -> None:
     """Take the mark away before a stage writes anything."""
-    (place / _NAME).remove()
+    (place / COMPLETION).remove()
 
 
 def complete(place: Location, mark: dict[str, Any], *, files: Iterable[str]) -> None:
     """Set the mark after a stage has written everything, with the checksum of each file it wrote."""
     checksums = {name: asdict(Checksum.of((place / name).read_bytes() or b"")) for name in files}
-    (place / _NAME).write_bytes(seal({"made_from": mark, "files": checksums}))
+    (place / COMPLETION).write_bytes(seal({"made_from": mark, "files": checksums}))
 
 
 def read_completion(place: Location) -> tuple[dict[str, Any], dict[str, Checksum]] | None:
@@ -46,14 +46,14 @@ def read_completion(place: Location) -> tuple[dict[str, Any], dict[str, Checksum
     DamagedError
         When the mark is not as it was written.
     """
-    data = (place / _NAME).read_bytes()
+    data = (place / COMPLETION).read_bytes()
     if data is None:
         return None
     try:
         held = unseal(data)
         return dict(held["made_from"]), {name: Checksum(**sums) for name, sums in held["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{place / _NAME} is damaged: {error}") from error
+        raise DamagedError(f"{place / COMPLETION} is damaged: {error}") from error
 
 
 def archive_digest(archive: SpectrogramArchive) -> str:
