@@ -82,9 +82,9 @@ class LocalPool:
                 memory_limit=f"{config.memory_gb}GB",
                 dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
+                plugins=(TakeTurns(round(config.read_ahead_mb * 1e6)),),
             )
         self._client = Client(self._cluster, set_as_default=False)
-        self._client.register_plugin(TakeTurns(round(config.read_ahead_mb * 1e6)))
         with self._client.as_current():
             self._completed = as_completed()
         self._ready: set[Future] = set()

@@ -36,9 +36,10 @@ class Turns:
         self._budget = budget
         self._held = 0
         self._room = threading.Condition()
-        self._turn = threading.Lock()
+        self._turn = threading.Condition()
+        self._urgent = 0
         self.at_work: Any = None
-        """What the task whose turn it is calls itself."""
+        """What the task whose turn it is calls itself; None between turns."""
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
@@ -55,14 +56,20 @@ class Turns:
                 self._room.notify_all()
 
     @contextmanager
-    def turn(self, name: Any) -> Iterator[None]:
-        """Wait for the turn, and have it."""
+    def turn(self, name: Any, *, urgent: bool = False) -> Iterator[None]:
+        """Wait for the turn, and have it; an urgent task gets it before others that wait."""
         with self._turn:
+            self._urgent += urgent
+            while self.at_work is not None or (self._urgent and not urgent):
+                self._turn.wait()
+            self._urgent -= urgent
             self.at_work = name
-            try:
-                yield
-            finally:
+        try:
+            yield
+        finally:
+            with self._turn:
                 self.at_work = None
+                self._turn.notify_all()
 
 
 class TakeTurns(WorkerPlugin):  # type: ignore[misc]
@@ -86,16 +93,20 @@ class TakeTurns(WorkerPlugin):  # type: ignore[misc]
 
 
 def in_turn(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a task when it is its turn."""
+    """Run a task before those that wait for their turn."""
     worker = get_worker()
-    with worker.couloir_turns.turn(worker.get_current_task()):
+    with worker.couloir_turns.turn(worker.get_current_task(), urgent=True):
         return function(*arguments)
 
 
 def fetch_then_in_turn(function: Callable[[Any, Any], Any], argument: Ahead) -> Any:
     """Fetch what a task needs beside the work of others, then run it when it is its turn."""
-    with get_worker().couloir_turns.room(argument.bytes_ahead):
-        return in_turn(function, argument, argument.fetch())
+    worker = get_worker()
+    turns = worker.couloir_turns
+    with turns.room(argument.bytes_ahead):
+        fetched = argument.fetch()
+        with turns.turn(worker.get_current_task()):
+            return function(argument, fetched)
 
 
 def at_work(dask_worker: Worker) -> Any:
