@@ -1,6 +1,7 @@
 """Let a worker fetch for its next tasks while it works on one: within a budget of bytes, one at work at a time."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,7 +88,9 @@ class TakeTurns(WorkerPlugin):  # type: ignore[misc]
         self._budget = budget
 
     def setup(self, worker: Worker) -> None:
-        """Set a worker up, before it gets tasks."""
+        """Set a worker up before it gets tasks; Ctrl-C, which a terminal sends to all, is not for it."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.couloir_turns = Turns(self._budget)
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
