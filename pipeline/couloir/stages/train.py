@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from couloir.dec.samples import Samples
 
 MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy")
+_CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
 Progress = Callable[[str, int, int, str], None]
@@ -34,8 +35,16 @@ def model_id(config: RunConfig, archive: SpectrogramArchive) -> str:
     return content_hash(detection_hash(config), training_hash(config), archive_digest(archive))
 
 
-def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress) -> bool:
+def train(
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    *,
+    progress: Progress,
+    check_stop: Callable[[], None] | None = None,
+) -> bool:
     """Train the model, unless the output holds the one that would come out.
+
+    A training that was killed goes on from its last checkpoint, under ``model/checkpoint``.
 
     Parameters
     ----------
@@ -44,6 +53,8 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
         What to train on.
     progress : callable
         Told phase, steps done, steps in all, and a remark.
+    check_stop : callable, optional
+        Called between steps, in this thread; what it raises ends the training, after a checkpoint.
 
     Returns
     -------
@@ -54,20 +65,30 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
     ------
     TrainingError
         When there is too little to train on, or training diverges.
+    StoreError
+        When the model cannot be written. A checkpoint that cannot be is only warned of.
     """
     place = output_of(config) / "model"
     mark = {"model_id": model_id(config, archive)}
     if is_current(place, mark):
+        (place / _CHECKPOINT).remove()
         return False
     quieten_tensorflow()
+    from couloir.dec.keeper import Keeper, never_stop
     from couloir.dec.training import train as train_dec
 
+    keeper = Keeper(
+        [place / _CHECKPOINT / f"{number}.npz" for number in range(2)],
+        made_from=mark["model_id"],
+        check_stop=check_stop or never_stop,
+    )
     with _working_folder() as folder:
-        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress)
+        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress, keeper=keeper)
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
         clear(place)
         _bring_home(folder, place)
     complete(place, mark, files=MODEL_FILES)
+    (place / _CHECKPOINT).remove()
     return True
 
 
