@@ -31,4 +31,5 @@ def result_of(trained, folder: Path):
     rows = [line.rsplit(",", 1)[0] for line in (folder / "log.csv").read_text().splitlines()]
     labels = {name: getattr(trained, name).tobytes() for name in ("initial_labels", "labels")}
     weights = b"".join(np.ascontiguousarray(weight).tobytes() for weight in trained.model.get_weights())
-    return {"metrics": metrics, "log": rows, **labels, "weights": weights}
+    model = (folder / "dec.keras").read_bytes()
+    return {"model": model, "metrics": metrics, "log": rows, **labels, "weights": weights}

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 
 from couloir.config import RunConfig, content_hash
+from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
 from couloir.stages.marks import archive_digest, clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -40,7 +41,8 @@ def train(
     archive: SpectrogramArchive,
     *,
     progress: Progress,
-    check_stop: Callable[[], None] | None = None,
+    check_stop: Callable[[], None] = never_stop,
+    checkpoint_s: float = EVERY_S,
 ) -> bool:
     """Train the model, unless the output holds the one that would come out.
 
@@ -55,6 +57,8 @@ def train(
         Told phase, steps done, steps in all, and a remark.
     check_stop : callable, optional
         Called between steps, in this thread; what it raises ends the training, after a checkpoint.
+    checkpoint_s : float, optional
+        Between two checkpoints, s; 0: one at every step.
 
     Returns
     -------
@@ -74,13 +78,13 @@ def train(
         (place / _CHECKPOINT).remove()
         return False
     quieten_tensorflow()
-    from couloir.dec.keeper import Keeper, never_stop
     from couloir.dec.training import train as train_dec
 
     keeper = Keeper(
         [place / _CHECKPOINT / f"{number}.npz" for number in range(2)],
         made_from=mark["model_id"],
-        check_stop=check_stop or never_stop,
+        every_s=checkpoint_s,
+        check_stop=check_stop,
     )
     with _working_folder() as folder:
         trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress, keeper=keeper)
