@@ -69,6 +69,7 @@ def test_there_is_a_checkpoint_of_every_step_and_of_each_side_of_a_renewal(histo
     assert sorted(set(steps), reverse=True) == sorted(
         [("pretrain", step) for step in range(1, 7)] + [("cluster", step) for step in range(8)], reverse=True
     )
+    assert not any({"joint", "pretrain"} <= set(unpack(data)) for data in history)
     renewals = [state["joint"]["renewals"] for state in map(unpack, history) if "joint" in state]
     assert renewals[0] == 1
     assert renewals[-1] == 4

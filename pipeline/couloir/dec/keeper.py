@@ -121,10 +121,10 @@ class Keeper:
         if not self._places or not self._parts:
             return
         began = time.monotonic()
-        state = {name: part() for name, part in self._parts.items()}
-        data = pack({"identity": self._identity, "number": self._number + 1, **state})
         failed: Exception | None = None
         try:
+            state = {name: part() for name, part in self._parts.items()}
+            data = pack({"identity": self._identity, "number": self._number + 1, **state})
             self._places[self._turn].write_bytes(data)
             self._turn, self._number = (self._turn + 1) % len(self._places), self._number + 1
         except Exception as error:  # every file system has errors of its own
