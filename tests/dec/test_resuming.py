@@ -166,6 +166,9 @@ def test_steps_and_remark_tell_that_training_goes_on(history, go):
     assert told[:2] == [("pretrain", 6, 6, "done before"), ("cluster", 4, 7, "going on from iteration 4")]
     assert sum("going on" in message for *_, message in told) == 1
     assert next(done for phase, done, *_ in told[2:] if phase == "cluster") == 5
+    told.clear()
+    go(Keeper([Memory(history[at.index(("pretrain", 6))])]), progress=lambda *report: told.append(report))
+    assert told[:2] == [("pretrain", 6, 6, "done before"), ("cluster", 1, 7, told[1][3])]
 
 
 def take(history, phase, step):
@@ -225,7 +228,6 @@ def test_each_count_of_the_steps_matters(phase, piece, lost, history, go, whole)
         (4, ("joint", "renewal", "targets"), np.full((33, 3), 1 / 3, np.float32)),
         (4, ("joint", "renewal", "labels"), np.full(33, 7, np.int32)),
         (4, ("joint", "renewed_at"), 0),
-        (4, ("joint", "renewals"), 0),
         (4, ("joint", "collapsed"), 1),
         (4, ("joint", "best", "rank"), [False, 0.0]),
         (7, ("joint", "best", "iteration"), 0),
@@ -238,12 +240,25 @@ def test_each_count_of_the_steps_matters(phase, piece, lost, history, go, whole)
 def test_each_other_piece_of_the_state_matters(step, path, lost, history, go, whole):
     state = take(history, "cluster", step)
     replace(state, *path, by=lost)
-    if path[-1] == "renewals" or path[-2:] == ("renewal", "collapse"):
-        state["joint"]["collapsed"] = 1  # both are told only where there was a collapse
+    if path[-2:] == ("renewal", "collapse"):
+        state["joint"]["collapsed"] = 1  # it is told only where there was one
         whole = whole | {
             "metrics": whole["metrics"] | {"notes": ["the clustering had collapsed at 1 of 4 renewals"]}
         }
     assert go(Keeper([Memory(pack(state))])) != whole
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters", "ignore:The clustering collapsed")
+def test_a_collapse_is_counted_as_if_training_had_run_through(few, tiny, tmp_path):
+    copies, place = np.repeat(few[:2], 24, axis=0), Memory()
+
+    def go(keeper):
+        return result_of(train(copies, tiny, folder=tmp_path, keeper=keeper), tmp_path)
+
+    whole = go(Keeper([place], every_s=0))
+    assert "collapsed at 4 of 4 renewals; at the last" in whole["metrics"]["notes"][0]
+    for step in (1, 5, 7):
+        assert go(Keeper([Memory(pack(take(place.history, "cluster", step)))])) == whole
 
 
 def test_the_best_weights_matter(history, go, whole):

@@ -55,7 +55,7 @@ def test_a_training_killed_at_random_in_both_phases_and_while_writing_ends_with_
     halves, ends = 0, []
     for phase, share in [("pretrain", 0.5), ("pretrain", 1.0), ("cluster", 0.5), ("cluster", 1.0)]:
         for half in (False, True):
-            step = int(chance.integers(2, int(trainee.STEPS[phase] * share) - 2))
+            step = int(chance.integers(2, int(trainee.STEPS[phase] * share) - 8))
             process = start(tmp_path / "killed", "0" if half else str(chance.choice(["0", "0.2"])))
             line = kill_at(process, phase, step, half=half, after_s=chance.uniform(0, 0.02))
             halves += line.startswith("half")

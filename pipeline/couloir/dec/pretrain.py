@@ -89,7 +89,9 @@ def pretrain(
     total = settings.epochs * steps
     if earlier:
         runner.resume(earlier)
-        progress("pretrain", runner.done, total, f"going on from epoch {runner.done // steps + 1}")
+        epoch = runner.done // steps + 1
+        remark = "done before" if runner.done == total else f"going on from epoch {epoch}"
+        progress("pretrain", runner.done, total, remark)
     generator = make_generator(settings.seed, "pretrain")
     batches = shuffled_batches(len(samples), settings.batch, generator=generator, skip=runner.done)
     keeper.follow("pretrain", runner.state)
