@@ -155,6 +155,19 @@ def test_a_crash_in_any_step_loses_only_what_came_after_the_checkpoint(every, go
     assert go(Sparse(places)) == whole
 
 
+def test_the_end_of_each_phase_is_kept_whatever_the_interval_and_the_assignment_adds_nothing(go):
+    place, phases = Memory(), []
+
+    def stop():
+        if "assign" in phases:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        go(Keeper([place], every_s=math.inf, check_stop=stop), progress=lambda phase, *_: phases.append(phase))
+    steps = [steps_of(unpack(data)) for data in place.history]
+    assert steps == [("pretrain", 6), ("cluster", 0), ("cluster", 7)]
+
+
 def test_steps_and_remark_tell_that_training_goes_on(history, go):
     told = []
     at = [steps_of(unpack(data)) for data in history]
@@ -278,13 +291,13 @@ def test_seconds_go_on_from_where_they_stood(history, go, tmp_path):
 
 
 def test_the_newer_of_two_checkpoints_is_gone_on_from_and_the_older_replaced(history, go, whole):
-    newer, older = Memory(history[6]), Memory(history[5])
+    newer, older = Memory(history[4]), Memory(history[3])
     told = []
     result = go(Keeper([older, newer], every_s=math.inf), progress=lambda *report: told.append(report))
     assert result == whole
-    assert told[0][:2] == steps_of(unpack(history[6]))
+    assert told[0][:2] == steps_of(unpack(history[4]))
     assert len(older.history) >= 1
-    assert unpack(older.history[0])["number"] == unpack(history[6])["number"] + 1
+    assert unpack(older.history[0])["number"] == unpack(history[4])["number"] + 1
 
 
 @pytest.mark.parametrize("harm", [lambda data: data[:-1], lambda data: data[:100], lambda data: b""])
