@@ -1,7 +1,6 @@
 """Run Couloir from a command line: one command for each stage, and one for all."""
 
 import os
-import signal
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from couloir import __version__
 from couloir.errors import CouloirError, CouloirWarning, DamagedError, Terminated, TooManyFailuresError
+from couloir.stop import listen
 
 if TYPE_CHECKING:
     from couloir.config import RunConfig
@@ -30,7 +30,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         warnings.showwarning = _show_warning
-        signal.signal(signal.SIGTERM, _stop)
+        listen()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -42,12 +42,6 @@ class _Commands(click.Group):
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
             ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
-
-
-def _stop(number: int, _: Any) -> None:
-    """Stop as Ctrl-C does: a node is taken away, or the walltime is over. A second signal ends it at once."""
-    signal.signal(number, signal.SIG_DFL)
-    raise Terminated
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
