@@ -19,6 +19,7 @@ import numpy as np
 
 from couloir.archive.limits import LIMIT_S
 from couloir.archive.reader import LENGTH_BYTES
+from couloir.archive.remarks import plain
 from couloir.archive.trace import Trace
 from couloir.errors import UnreachableError, UnreadableError
 from couloir.identifiers import ChannelId
@@ -105,7 +106,7 @@ class Guard:
             except ValueError as error:
                 if not isinstance(error, UnreadableError):
                     self.close()  # an answer out of order: nothing that follows can be trusted
-                raise UnreadableError(f"{name} does not decode: {error}") from error
+                raise UnreadableError(plain(f"{name} does not decode: {error}")) from error
 
     def close(self) -> None:
         """Stop the child."""

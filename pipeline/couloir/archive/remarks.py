@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 MOST = 12
 """Remarks on one file that are told."""
-_LONGEST = 400
+_LONGEST = 600
 """Characters of one remark: a path, and a sentence."""
 
 
