@@ -40,8 +40,8 @@ def check(found, files):
 def test_two_thousand_damaged_files_are_read_or_refused():
     found = fuzz("decode", 2_000)
     check(found, 2_000)
-    assert min(found["ended"].values()) > 100  # the damage is not all of a kind
-    assert len(found["ended"]) == 3
+    kinds = ("read", "read with remarks", "unreadable")
+    assert min(found["ended"][kind] for kind in kinds) > 100  # the damage is not all of a kind
 
 
 def test_damaged_station_days_have_an_outcome_each():
