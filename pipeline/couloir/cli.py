@@ -216,6 +216,44 @@ def verify(run_file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command()
+@_run_file
+@click.option("--status", metavar="NAMES", help="Only these, like --status unreadable,failed.")
+@click.option("--all", "everything", is_flag=True, help="Those that are ok, too.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="csv and json hold remarks, bytes and seconds as well.",
+)
+def outcomes(
+    run_file: Path,
+    overrides: tuple[str, ...],
+    *,
+    status: str | None,
+    everything: bool,
+    form: str,
+) -> None:
+    """List what became of the station-days: those refused, and why.
+
+    Reads OUTPUT/outcomes. Writes to standard output only. The exit code is that of `couloir detect`.
+    """
+    from couloir.stages.outcomes import archive_path, choose, recorded_outcomes, write_csv, write_json
+    from couloir.stages.run import check_failures
+    from couloir.terminal import show_refused
+
+    config = _load(run_file, overrides)
+    found = recorded_outcomes(config)
+    chosen = choose(found, statuses=status, everything=everything)
+    if form == "table":
+        show_refused(chosen, found, archive_path(config))
+    else:
+        {"csv": write_csv, "json": write_json}[form](chosen, sys.stdout)
+    check_failures(config, found)
+
+
+@main.command()
 @click.argument("folder", metavar="FOLDER")
 @click.option("--start", default="2024-03-04", show_default=True, help="First UTC day.")
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1), help="Length, days.")

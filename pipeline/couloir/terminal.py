@@ -1,6 +1,5 @@
 """Show plans, progress and results on a terminal."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from couloir.catalog.clusters import ClusterRow
 from couloir.stages.assessment import Assessment
+from couloir.stages.outcomes import count_up
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
 from couloir.stages.verify import Verified
@@ -92,9 +92,22 @@ def show_plan(plan: Plan, workers: int) -> None:
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print how many station-days came to what."""
-    counts = Counter(outcome.status for outcome in outcomes)
-    told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
-    console.print(f"{_count(len(outcomes), 'station-day')}: {told}; {sum(o.events for o in outcomes):,} events")
+    console.print(count_up(outcomes))
+
+
+def show_refused(chosen: Sequence[Outcome], outcomes: Sequence[Outcome], folder: str) -> None:
+    """Print the chosen outcomes with their reasons, paths within a folder, then the number of each status."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("status")
+    table.add_column("station-day", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for outcome in chosen:
+        reason = (outcome.reason or f"{outcome.events:,} events").replace(folder, "")
+        table.add_row(outcome.status, str(outcome.station_day), Text("\n".join(reason.split("; "))))
+    if chosen:
+        out.print(table)
+        out.print()
+    out.print(count_up(outcomes))
 
 
 def show_cost(outcomes: Sequence[Outcome]) -> None:

@@ -8,13 +8,17 @@ from couloir.archive.decode import Decoded
 from couloir.archive.fetch import Fetcher
 from couloir.archive.inventory import ORIENTATIONS, DayFiles
 from couloir.archive.listing import ArchiveObject
+from couloir.archive.remarks import at_most
+from couloir.archive.sanity import assemble_apart, outside_day, settle_rates
 from couloir.archive.trace import Trace
 from couloir.errors import UnreadableError
 from couloir.identifiers import DAY_NS, NS_PER_S, day_start_ns
 from couloir.kernels.grid import Grid, GridCounts, Piece, assemble
-from couloir.kernels.rate import nominal_rate, resample
+from couloir.kernels.rate import resample
 
 _ONE_DAY = dt.timedelta(days=1)
+_MOST_REMARKS = 40
+"""Remarks on a day's three files and what is beside them."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,13 @@ class DayReader:
         remarks: list[str] = []
         tried = {item.channel.component: self._traces(item, day, remarks) for item in self.files[day].objects}
         if all(found is None for found in tried.values()):
-            raise UnreadableError("; ".join(remarks))
+            raise UnreadableError("; ".join(at_most(remarks)))
         grids: dict[str, Grid] = {}
         for component, found in tried.items():
             if found:
                 grids[ORIENTATIONS[component]] = _lay(component, found, origin_ns, n, self.sampling_rate, remarks)
         own = slice(margin, n - margin)
-        return DayRecord(grids, self.sampling_rate, origin_ns, own, tuple(dict.fromkeys(remarks)))
+        return DayRecord(grids, self.sampling_rate, origin_ns, own, at_most(remarks, _MOST_REMARKS))
 
     def _traces(self, item: ArchiveObject, day: dt.date, remarks: list[str]) -> list[Trace] | None:
         """Fetch one channel: its day whole, and the near ends of the days beside it.
@@ -114,6 +118,8 @@ class DayReader:
             except UnreadableError as error:
                 remarks.append(f"neighbour day: {error}")
         remarks.extend(own.remarks)
+        if outside := outside_day(own.traces, start):
+            remarks.append(f"{item.path}: {outside}")
         if not any(_overlaps(trace, start, start + DAY_NS) for trace in own.traces):
             remarks.append(f"{item.path} holds no samples of {day}")
             return []
@@ -133,21 +139,19 @@ def _overlaps(trace: Trace, start_ns: int, end_ns: int) -> bool:
 
 def _lay(component: str, traces: list[Trace], origin_ns: int, n: int, target: float, remarks: list[str]) -> Grid:
     """Put traces on the grid; those of another rate are put together at their own rate and then resampled."""
-    by_rate: dict[float, list[Trace]] = {}
-    for trace in traces:
-        by_rate.setdefault(nominal_rate(trace.sampling_rate, trace.duration_s), []).append(trace)
+    by_rate, told = settle_rates(traces)
+    remarks.extend(f"{component}: {remark}" for remark in told)
     pieces: list[Piece] = []
     for rate, group in by_rate.items():
         placed = [Piece(_position(t.start_ns, origin_ns, rate), t.samples, t.buffer) for t in group]
         if rate == target:
             pieces += placed
             continue
-        slow = assemble(placed, round(n * rate / target))
+        runs, counts = assemble_apart(placed, round(n * rate / target))
         remarks.append(f"{component}: resampled from {rate:g} Hz")
-        remarks.extend(_describe(component, slow.counts))
-        for first, last in slow.runs:
-            samples = resample(slow.samples[first:last], rate, target)
-            pieces.append(Piece(round(int(first) * target / rate), samples))
+        remarks.extend(_describe(component, counts))
+        for run in runs:
+            pieces.append(Piece(round(run.start * target / rate), resample(run.samples, rate, target)))
     grid = assemble(pieces, n)
     remarks.extend(_describe(component, grid.counts))
     return grid
