@@ -32,7 +32,7 @@ T = TypeVar("T")
 SLOWEST = 1e6
 """Bytes a second below which a transfer is given up and begun again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-_CONNECT_S = 10.0
+_CONNECT_S, _READ_S = 10.0, 60.0
 CONNECTIONS = 50
 """Connections to one server: who has more calls under way than that lets them wait within their own limits."""
 
@@ -106,7 +106,7 @@ def _for_s3(options: dict[str, Any], patience: Patience) -> dict[str, Any]:
         )
     limits = {
         "connect_timeout": min(_CONNECT_S, patience.attempt_s),
-        "read_timeout": patience.attempt_s,
+        "read_timeout": max(_READ_S, patience.attempt_s),  # an attempt ends by itself, and later if it is large
         "retries": {"total_max_attempts": 1},
         "max_pool_connections": CONNECTIONS,
     }

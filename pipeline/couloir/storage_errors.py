@@ -88,12 +88,15 @@ _REMEDIES = (
 def explain(error: BaseException) -> str:
     """Say in one line what went wrong and, where it is known, what to do; without credentials."""
     known: set[str] = set()
+    name = type(error).__name__
     for one in _chain(error):
-        known.add(_answer(one)[1])
+        code = _answer(one)[1]
+        known.add(code)
+        name = code if code and not code.isdigit() else name
         known |= {parent.__name__ for parent in type(one).__mro__}
         if isinstance(one, OSError) and one.errno is not None:
             known.add(errno.errorcode.get(one.errno, ""))
-    told = f"{type(error).__name__}: {one_line(error)}" if str(error).strip() else type(error).__name__
+    told = f"{name}: {one_line(error)}" if str(error).strip() else name
     if "bucket does not exist" in told:
         known.add("NoSuchBucket")
     for names, text in _REMEDIES:

@@ -17,13 +17,14 @@ Kind = Literal["busy", "cut", "torn", "slow", "silent", "drip"]
 class Fault:
     """What goes wrong, and with which requests.
 
-    busy: 503 with an S3 error code; cut: the connection closes before an answer; torn: in the middle of the
+    busy: `status` with an S3 error code; cut: the connection closes before an answer; torn: in the middle of the
     answer's body; slow: the answer comes `seconds` late; silent: it never comes; drip: its body comes one byte
     every `seconds`.
     """
 
     kind: Kind
     code: str = "SlowDown"
+    status: int = 503
     every: int = 1
     """Of the requests that match, this many-th one."""
     share: float = 1.0
@@ -140,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if kind == "busy":
-            self._refuse(fault.code)
+            self._refuse(fault.status, fault.code)
             return
         if kind == "slow":
             mended.wait(fault.seconds)
@@ -181,13 +182,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in HOPS]
         return answer.status, answer.reason, [*headers, ("Content-Length", length)], data
 
-    def _refuse(self, code: str) -> None:
+    def _refuse(self, status: int, code: str) -> None:
         text = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>Please try again later.'
         )
         text += "</Message><RequestId>0</RequestId></Error>"
         data = b"" if self.command == "HEAD" else text.encode()
-        self.send_response_only(503, "Service Unavailable")
+        self.send_response_only(status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -9,8 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import botocore.session
 
 KEYS = {"AWS_ACCESS_KEY_ID": "ciaccess", "AWS_SECRET_ACCESS_KEY": "cisecret123"}
 READ_ONLY_KEYS = {"AWS_ACCESS_KEY_ID": "roaccess", "AWS_SECRET_ACCESS_KEY": "rosecret123"}
@@ -85,7 +89,7 @@ class S3Server:
             "-s3.port.lance=0",
             *ports,
         ]
-        command += ["-volume.max=40", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
+        command += ["-volume.max=2000", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
         command += ["-master.telemetry=false"]
         log = (self.folder / "weed.log").open("ab")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -98,10 +102,20 @@ class S3Server:
             assert self.process is not None
             if self.process.poll() is not None:
                 break
-            if self.aws("s3api", "list-buckets", check=False).returncode == 0:
+            if self._refuses_strangers() and self.aws("s3api", "list-buckets", check=False).returncode == 0:
                 return
-            time.sleep(0.2)
+            time.sleep(0.1)
         raise RuntimeError(f"the S3 server does not start: {(self.folder / 'weed.log').read_text()[-2000:]}")
+
+    def _refuses_strangers(self) -> bool:
+        """Say whether it answers and knows its keys: for a moment after a start it takes any."""
+        try:
+            urllib.request.urlopen(f"{self.endpoint}/strangers/x", timeout=5)  # noqa: S310 - http on loopback
+        except urllib.error.HTTPError as error:
+            return error.code == 403
+        except OSError:
+            return False
+        return False
 
     def kill(self) -> None:
         """Stop it at once, as a machine that dies; what it stored stays."""
@@ -127,7 +141,10 @@ class S3Server:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=check, timeout=120)
 
     def make_bucket(self, name: str) -> None:
-        self.aws("s3api", "create-bucket", "--bucket", name)
+        session = botocore.session.Session()
+        session.set_credentials(*KEYS.values())
+        client = session.create_client("s3", region_name="us-east-1", endpoint_url=self.endpoint)
+        client.create_bucket(Bucket=name)
 
     def keys(self, bucket: str, prefix: str = "") -> dict[str, int]:
         """List every object under a prefix with its size, as the AWS command line sees it."""
