@@ -105,6 +105,8 @@ class ArchiveConfig(Section):
     """StationXML, a path or URL, * for several files: amplitudes are then ground motion (m/s), not counts."""
     storage_options: StorageOptions = Field(default_factory=dict)
     """Passed to the file system (endpoint_url, anon, profile). Keep credentials in the environment."""
+    patience_s: Positive = 120.0
+    """A request that is not answered, or answered "busy", is made again for this long, s."""
 
     @field_validator("select", "band_priority", mode="before")
     @classmethod
@@ -142,6 +144,8 @@ class OutputConfig(Section):
     """Folder or bucket prefix. One run has one output."""
     storage_options: StorageOptions = Field(default_factory=dict)
     """Passed to the file system, as for the archive."""
+    patience_s: Positive = 120.0
+    """As for the archive, s."""
 
 
 class DetectConfig(Section):
@@ -289,6 +293,10 @@ class ComputeConfig(Section):
     """Worker processes; as many as cores when not given."""
     memory_gb: Positive = 2.0
     """Memory limit of a worker, GB."""
+    read_ahead_mb: Annotated[float, Field(ge=0)] = 256.0
+    """Bytes of the next station-days that a worker fetches while it works on one, MB."""
+    stall_s: Positive = 1_800.0
+    """When no task has ended for this long, those that run are given up and told as failed, s."""
     max_failed_fraction: Share = 0.1
     """The run's exit code is not 0 when more station-days than this are unreadable or failed."""
 

@@ -12,7 +12,7 @@ import fsspec
 from fsspec.asyn import sync
 
 from couloir.errors import ConfigError
-from couloir.storage_errors import explain, is_denied, may_pass, one_line, without_secrets
+from couloir.storage_errors import explain, is_denied, is_taken, may_pass, one_line, without_secrets
 
 __all__ = [
     "CONNECTIONS",
@@ -21,6 +21,7 @@ __all__ = [
     "exists",
     "explain",
     "is_denied",
+    "is_taken",
     "may_pass",
     "open_place",
     "persist",

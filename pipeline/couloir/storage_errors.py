@@ -110,6 +110,14 @@ def is_denied(error: BaseException) -> bool:
     return isinstance(error, PermissionError) or any(_answer(one)[0] in (401, 403) for one in _chain(error))
 
 
+def is_taken(error: BaseException) -> bool:
+    """Say whether an object that should be created is there already."""
+    return any(
+        isinstance(one, FileExistsError) or _answer(one)[0] == 412 or _answer(one)[1] == "PreconditionFailed"
+        for one in _chain(error)
+    )
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     for _ in range(5):

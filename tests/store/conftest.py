@@ -40,10 +40,14 @@ def picture(windows):
     return (np.tile(level, (1, 8, 4, 3)) + np.arange(3)).astype(np.float16)
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def output(request, tmp_path):
     if request.param == "local":
         yield Location(str(tmp_path / "out"))
+        return
+    if request.param == "s3":
+        options = request.getfixturevalue("s3").options()
+        yield Location(f"s3://{request.getfixturevalue('bucket')}/out", options)
         return
     url = f"memory://{uuid.uuid4().hex}/out"
     yield Location(url)
@@ -69,7 +73,7 @@ def write() -> Callable[..., np.ndarray]:
         waveforms[:, :, :: max(1, SAMPLES // 4)] += np.arange(first, first + count)[:, None, None]
         waveforms[::2, 1] = np.nan
         prepare(output, [block])
-        write_block(
+        written = write_block(
             output,
             block,
             events=[event(block.start_ns + i * 10**9, i) for i in range(first, first + count)],
@@ -79,7 +83,7 @@ def write() -> Callable[..., np.ndarray]:
             settings={"sampling_rate": 20.0, "band_hz": [1.0, 8.0]} if settings is None else settings,
         )
         if mark:
-            complete_block(output, block, {"settings": "abc", "events": count})
+            complete_block(output, block, written, mark={"settings": "abc", "events": count})
         return waveforms
 
     return write

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from couloir.errors import StoreError
 from couloir.identifiers import BandId, Block
-from couloir.store.blocks import ARCHIVE, complete_block, read_mark
+from couloir.store.blocks import ARCHIVE, read_mark
 from couloir.store.events import COLUMNS
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -87,8 +87,8 @@ def test_a_block_without_its_mark_is_not_complete_and_is_refused(output, block, 
     assert read_mark(output, block) is None
     with pytest.raises(StoreError, match=r"GG\.LH01\.\.EH/2024-02 is not complete.*couloir detect"):
         SpectrogramArchive(output, [block])
-    complete_block(output, block, {})
-    assert read_mark(output, block) == {}
+    write(output, block, 3)
+    assert read_mark(output, block) == {"settings": "abc", "events": 3}
     assert len(SpectrogramArchive(output, [block])) == 3
 
 

@@ -127,7 +127,7 @@ def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outc
     ordered = sorted(results, key=lambda result: result.outcome.station_day)
     events = [event for result in ordered for event in result.events]
     clock = _Clock(task.picturing)
-    write_block(
+    written = write_block(
         task.output,
         task.block,
         events=events,
@@ -140,9 +140,10 @@ def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outc
     outcomes = [
         _with_share(result.outcome, len(events), spectrogram=clock.seconds, write=writing) for result in ordered
     ]
-    write_outcomes(task.output, task.block, outcomes)
+    beside = write_outcomes(task.output, task.block, outcomes)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
-    complete_block(task.output, task.block, task.mark | {"events": len(events), "failed": failed})
+    mark = task.mark | {"events": len(events), "failed": failed}
+    complete_block(task.output, task.block, written, mark=mark, beside=beside)
     return outcomes
 
 

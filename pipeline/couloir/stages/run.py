@@ -9,7 +9,7 @@ from couloir.errors import StoreError, TooManyFailuresError
 from couloir.runfile import dump
 from couloir.stages.plan import Plan
 from couloir.stages.settings import detection_hash, output_of, training_hash
-from couloir.store.blocks import read_mark
+from couloir.store.blocks import read_marks
 from couloir.store.outcomes import Outcome
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -52,14 +52,13 @@ def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:
     output = output_of(config)
     expected = detection_hash(config)
     blocks = sorted(plan.inventory.blocks)
-    for block in blocks:
-        mark = read_mark(output, block)
+    for block, mark in read_marks(output, blocks).items():
         if mark is None:
             raise StoreError(f"{output}: block {block} is not complete. Run `couloir detect` first.")
         if mark.get("settings") != expected:
             raise StoreError(
                 f"{output}: block {block} was made with other settings ({mark.get('settings')}, now {expected}). "
-                "Run `couloir detect` to make it again, or give another output.url."
+                "Run `couloir detect --redo` to make it again, or give another output.url."
             )
     return SpectrogramArchive(output, blocks)
 

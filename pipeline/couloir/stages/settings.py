@@ -12,6 +12,7 @@ from couloir.kernels.detection import DetectionRule
 from couloir.kernels.gaps import fill_gaps
 from couloir.kernels.spectrogram import SpectrogramShape, magnitudes, normalise
 from couloir.kernels.trigger import TriggerRule
+from couloir.storage import Patience
 from couloir.store.blocks import Axes
 from couloir.store.location import Location
 
@@ -27,7 +28,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 def output_of(config: RunConfig) -> Location:
     """Give the run's output place."""
-    return Location(config.output.url, config.output.storage_options)
+    return Location(config.output.url, config.output.storage_options, Patience(total_s=config.output.patience_s))
 
 
 def detection_hash(config: RunConfig) -> str:

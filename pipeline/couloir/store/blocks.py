@@ -1,8 +1,10 @@
 """Write blocks of the spectrogram archive, whole, and mark those that are complete: Zarr v3."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
@@ -13,7 +15,10 @@ from couloir.errors import StoreError
 from couloir.identifiers import Block
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.store.events import Event, attributes_of, columns_of
-from couloir.store.location import Location
+from couloir.store.location import READERS, Location
+from couloir.store.manifest import write_manifest
+from couloir.store.sealed import Checksum
+from couloir.store.zarr_stores import GatheringStore, PatientStore
 
 ARCHIVE = "spectrograms.zarr"
 CHUNK = 64
@@ -21,6 +26,9 @@ CHUNK = 64
 SHARD = 1024
 """Events of a shard: what is one object in the store, about 100 MB."""
 MARK = "couloir_complete"
+_METADATA = "zarr.json"
+GROUP = json.dumps({"attributes": {}, "zarr_format": 3, "node_type": "group"}, indent=2).encode()
+"""What a group that only holds others is, as Zarr writes it."""
 _CODEC = zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
 
 
@@ -50,12 +58,34 @@ Picture = Callable[[NDArray[np.float32]], NDArray[np.float16]]
 """Turns windows (events, 3, samples) into spectrograms (events, frequencies, times, 3)."""
 
 
+@dataclass(frozen=True)
+class WrittenBlock:
+    """Hold what completes a block whose data is written.
+
+    Attributes
+    ----------
+    checksums : mapping of str to Checksum
+        Of every object but the group's own metadata, by path from the output.
+    metadata : dict
+        The group's own, without the mark.
+    """
+
+    checksums: Mapping[str, Checksum]
+    metadata: dict[str, Any]
+
+
 def prepare(output: Location, blocks: Iterable[Block]) -> None:
-    """Make the groups above the blocks, so that no two tasks do."""
-    store = (output / ARCHIVE).zarr_store()
-    root = zarr.open_group(store, mode="a", zarr_format=3)
-    for band in sorted({block.band for block in blocks}):
-        root.require_group(str(band))
+    """Make the groups above the blocks, so that no two tasks do.
+
+    Raises
+    ------
+    StoreError
+        When they cannot be written.
+    """
+    place = output / ARCHIVE
+    for above in (place, *(place / str(band) for band in sorted({block.band for block in blocks}))):
+        if (above / _METADATA).read_bytes() != GROUP:
+            (above / _METADATA).write_bytes(GROUP)
 
 
 def write_block(
@@ -67,8 +97,8 @@ def write_block(
     picture: Picture,
     axes: Axes,
     settings: Mapping[str, Any],
-) -> None:
-    """Write a block whole, but for the mark that says it is complete: that is `complete_block`'s.
+) -> WrittenBlock:
+    """Write a block's data. It is no group, and nobody sees it, before `complete_block` has written the rest.
 
     Parameters
     ----------
@@ -90,55 +120,89 @@ def write_block(
     StoreError
         When it cannot be written.
     """
+    place = output / ARCHIVE / block.key
     try:
-        group = _fresh_group(output, block)
+        (place / _METADATA).remove()  # what is half gone never looks complete
+        place.remove()
+        store = GatheringStore(place.zarr_store(), output.patience)
+        group = zarr.create_group(store, zarr_format=3)
         _write_axes(group, axes)
         for name, values in columns_of(events).items():
             _write(group, name, values, ("event",), attributes_of(name, events))
         _write_windows(group, waveforms, len(events), picture, axes)
         group.attrs.put({"station": str(block.band), "month": block.key.split("/")[1], **settings})
     except OSError as error:
-        raise StoreError(f"cannot write {output / ARCHIVE / block.key}: {error}") from error
+        raise error if isinstance(error, StoreError) else place.not_writable(error) from error
+    metadata = json.loads(store.kept.pop(_METADATA).to_bytes())
+    small = {name: value.to_bytes() for name, value in store.kept.items()}
+    place.write_many(small)
+    checksums = store.checksums | {name: Checksum.of(data) for name, data in small.items()}
+    return WrittenBlock({f"{ARCHIVE}/{block.key}/{name}": c for name, c in checksums.items()}, metadata)
 
 
-def complete_block(output: Location, block: Block, mark: Mapping[str, Any]) -> None:
+def complete_block(
+    output: Location,
+    block: Block,
+    written: WrittenBlock,
+    *,
+    mark: Mapping[str, Any],
+    beside: Mapping[str, Checksum] | None = None,
+) -> None:
     """Mark a block as complete, and with what it was made from. The mark alone means done.
+
+    Parameters
+    ----------
+    output : Location
+    block : Block
+    written : WrittenBlock
+        From `write_block`.
+    mark : mapping
+        What the block is made from.
+    beside : mapping of str to Checksum, optional
+        Of other objects that belong to the block, by path from the output.
 
     Raises
     ------
     StoreError
         When it cannot be written.
     """
-    try:
-        group = open_block(output, block, mode="r+")
-        if group is None:
-            raise StoreError(f"{output / ARCHIVE / block.key} has vanished while it was written")
-        group.attrs[MARK] = dict(mark)
-    except OSError as error:
-        raise StoreError(f"cannot write {output / ARCHIVE / block.key}: {error}") from error
+    attributes = written.metadata["attributes"] | {MARK: dict(mark)}
+    metadata = _to_json(written.metadata | {"attributes": attributes})
+    path = f"{ARCHIVE}/{block.key}/{_METADATA}"
+    checksums = {**written.checksums, **(beside or {}), path: Checksum.of(metadata)}
+    write_manifest(output, block, checksums)
+    (output / path).write_bytes(metadata)
 
 
 def read_mark(output: Location, block: Block) -> dict[str, Any] | None:
     """Read the mark of a block, or None when it is not complete."""
-    group = open_block(output, block)
-    mark = group.attrs.get(MARK) if group is not None else None
+    data = (output / ARCHIVE / block.key / _METADATA).read_bytes()
+    try:
+        mark = json.loads(data or b"")["attributes"][MARK]
+    except (ValueError, KeyError, TypeError):
+        return None
     return dict(mark) if isinstance(mark, Mapping) else None
 
 
-def _fresh_group(output: Location, block: Block) -> zarr.Group:
-    """Open a block's group empty. The old mark goes first: what is half gone never looks complete."""
-    old = open_block(output, block, mode="r+")
-    if old is not None:
-        old.attrs.put({})
-    return zarr.create_group((output / ARCHIVE).zarr_store(), path=block.key, overwrite=True, zarr_format=3)
+def read_marks(output: Location, blocks: Iterable[Block]) -> dict[Block, dict[str, Any] | None]:
+    """Read the marks of many blocks at once."""
+    wanted = list(blocks)
+    with ThreadPoolExecutor(READERS) as readers:
+        return dict(zip(wanted, readers.map(lambda block: read_mark(output, block), wanted), strict=True))
 
 
-def open_block(output: Location, block: Block, *, mode: Literal["r", "r+"] = "r") -> zarr.Group | None:
-    """Open a block's group, or give None where there is none that is whole."""
+def open_block(output: Location, block: Block) -> zarr.Group | None:
+    """Open a block's group for reading, or give None where there is none that is whole."""
+    place = output / ARCHIVE / block.key
+    store = PatientStore(place.zarr_store(), output.patience)
     try:
-        return zarr.open_group((output / ARCHIVE).zarr_store(), path=block.key, mode=mode, zarr_format=3)
+        return zarr.open_group(store, mode="r", zarr_format=3)
     except (FileNotFoundError, ValueError):  # not there, or not whole: a task was killed while it wrote
         return None
+
+
+def _to_json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2).encode()
 
 
 def _write_axes(group: zarr.Group, axes: Axes) -> None:

@@ -3,11 +3,14 @@
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from couloir.errors import StoreError
 from couloir.identifiers import BandId, Block, StationDay
-from couloir.store.location import Location
+from couloir.store.location import READERS, Location
+from couloir.store.sealed import Checksum
 
 Status = Literal["ok", "empty", "flat", "too_gappy", "unreadable", "failed"]
 FAILURES: tuple[Status, ...] = ("unreadable", "failed")
@@ -63,8 +66,8 @@ class Outcome:
         return self.status in FAILURES
 
 
-def write_outcomes(output: Location, block: Block, outcomes: Sequence[Outcome]) -> None:
-    """Write the outcomes of a block's station-days."""
+def write_outcomes(output: Location, block: Block, outcomes: Sequence[Outcome]) -> dict[str, Checksum]:
+    """Write the outcomes of a block's station-days, and sum them up by their path from the output."""
     rows = []
     for outcome in outcomes:
         row = asdict(outcome) | {
@@ -73,19 +76,37 @@ def write_outcomes(output: Location, block: Block, outcomes: Sequence[Outcome]) 
         }
         del row["station_day"]
         rows.append({"station": row.pop("station"), "day": row.pop("day"), **row})
-    _place(output, block).write_text(json.dumps(rows, indent=1))
+    data = json.dumps(rows, indent=1).encode()
+    (output / _path(block)).write_bytes(data)
+    return {_path(block): Checksum.of(data)}
 
 
 def read_outcomes(output: Location, blocks: Iterable[Block]) -> list[Outcome]:
-    """Read the outcomes of blocks, by known keys; a block without any gives none."""
+    """Read the outcomes of blocks, by known keys; a block without any gives none.
+
+    Raises
+    ------
+    StoreError
+        When one cannot be read, or is damaged.
+    """
+    wanted = list(blocks)
+    with ThreadPoolExecutor(READERS) as readers:
+        return [outcome for found in readers.map(lambda block: _read(output, block), wanted) for outcome in found]
+
+
+def _read(output: Location, block: Block) -> list[Outcome]:
+    text = (output / _path(block)).read_text()
     outcomes = []
-    for block in blocks:
-        text = _place(output, block).read_text()
+    try:
         for row in json.loads(text) if text else ():
             station_day = StationDay(BandId.parse(row.pop("station")), dt.date.fromisoformat(row.pop("day")))
             outcomes.append(Outcome(station_day, **row | {"remarks": tuple(row["remarks"])}))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{output / _path(block)} is damaged ({error}). Remove it and run `couloir detect` again."
+        ) from error
     return outcomes
 
 
-def _place(output: Location, block: Block) -> Location:
-    return output / "outcomes" / f"{block.key}.json"
+def _path(block: Block) -> str:
+    return f"outcomes/{block.key}.json"

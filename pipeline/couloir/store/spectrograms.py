@@ -1,6 +1,7 @@
 """Read the complete blocks of the spectrogram archive as one sequence of events."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from couloir.errors import StoreError
 from couloir.identifiers import Block
 from couloir.store.blocks import ARCHIVE, MARK, Axes, open_block
 from couloir.store.events import COLUMNS
-from couloir.store.location import Location
+from couloir.store.location import READERS, Location
+
+_SMALL = 1024
+"""Bytes of an event in a column: of such, many blocks are read at once."""
 
 
 class SpectrogramArchive:
@@ -36,15 +40,12 @@ class SpectrogramArchive:
 
     def __init__(self, output: Location, blocks: Iterable[Block]) -> None:
         self.blocks = tuple(blocks)
-        self._groups = []
-        for block in self.blocks:
-            group = open_block(output, block)
-            if group is None or MARK not in group.attrs:
-                raise StoreError(f"{output / ARCHIVE}: block {block} is not complete. Run `couloir detect` again.")
-            self._groups.append(group)
-        counts = [_array(group, "start_time").shape[0] for group in self._groups]
-        self._ends = np.cumsum([0, *counts])
-        spectrograms = [_array(group, "spectrogram") for group in self._groups]
+        with ThreadPoolExecutor(READERS) as readers:
+            found = readers.map(lambda block: open_block(output, block), self.blocks)
+            self._groups = [_complete(output, *pair) for pair in zip(self.blocks, found, strict=True)]
+            counts = readers.map(lambda group: _array(group, "start_time").shape[0], self._groups)
+            self._ends = np.cumsum([0, *counts])
+        spectrograms = [_array(group, "spectrogram") for group in self._groups[:1]]
         picture = spectrograms[0].shape[1:] if spectrograms else (0, 0, 0)
         self.shape = (int(self._ends[-1]), *picture)
 
@@ -97,9 +98,19 @@ class SpectrogramArchive:
         if not self._groups:
             return np.empty(0, dtype)
         out = np.empty((len(self), *_array(self._groups[0], name).shape[1:]), dtype)
-        for group, first, last in zip(self._groups, self._ends[:-1], self._ends[1:], strict=True):
-            out[first:last] = _array(group, name)[:]
+
+        def read(number: int) -> None:
+            out[self._ends[number] : self._ends[number + 1]] = _array(self._groups[number], name)[:]
+
+        with ThreadPoolExecutor(READERS if out[:1].nbytes < _SMALL else 1) as readers:
+            list(readers.map(read, range(len(self._groups))))
         return out
+
+
+def _complete(output: Location, block: Block, group: zarr.Group | None) -> zarr.Group:
+    if group is None or MARK not in group.attrs:
+        raise StoreError(f"{output / ARCHIVE}: block {block} is not complete. Run `couloir detect` again.")
+    return group
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
