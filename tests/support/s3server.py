@@ -1,5 +1,10 @@
-"""A real S3 server on loopback, with keys required, and the AWS command line to look into it."""
+"""A real S3 server on loopback, with keys required, and the AWS command line to look into it.
 
+``python s3server.py run [--keep FOLDER] -- COMMAND ...`` runs a command with the server in its environment, and
+shows what it left in the bucket.
+"""
+
+import argparse
 import contextlib
 import json
 import os
@@ -8,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -144,9 +150,50 @@ class S3Server:
         session = botocore.session.Session()
         session.set_credentials(*KEYS.values())
         client = session.create_client("s3", region_name="us-east-1", endpoint_url=self.endpoint)
-        client.create_bucket(Bucket=name)
+        with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=name)
 
     def keys(self, bucket: str, prefix: str = "") -> dict[str, int]:
         """List every object under a prefix with its size, as the AWS command line sees it."""
         told = self.aws("s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix, "--output", "json")
         return {item["Key"]: item["Size"] for item in json.loads(told.stdout or "{}").get("Contents", [])}
+
+    def summary(self, bucket: str, depth: int = 3) -> list[str]:
+        """Count the objects and bytes of each folder, as the AWS command line lists them."""
+        folders: dict[str, list[int]] = {}
+        for key, size in self.keys(bucket).items():
+            parts = key.split("/")
+            name = "/".join(parts[:depth]) + ("/" if len(parts) > depth else "")
+            folders.setdefault(name, []).append(size)
+        rows = [*folders.items(), ("in all", [size for sizes in folders.values() for size in sizes])]
+        width = max(len(name) for name, _ in rows)
+        return [f"{name:<{width}}  {len(sizes):>6,} objects  {sum(sizes) / 1e6:>9,.1f} MB" for name, sizes in rows]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command with the server, and show what it left in the bucket ``demo``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("action", choices=["run"])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the data here, and go on from it")
+    parser.add_argument("command", nargs="+")
+    given = parser.parse_args(arguments)
+    if lacking := missing():
+        parser.error(lacking)
+    server = S3Server(given.keep or Path(tempfile.mkdtemp(prefix="couloir-s3-"))).start()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= KEYS | {"AWS_ENDPOINT_URL": server.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+    try:
+        server.make_bucket("demo")
+        print(f"S3 server: {server.endpoint}", file=sys.stderr)
+        code = subprocess.run(given.command, env=environment, check=False).returncode
+        print("\nWhat the AWS command line lists in s3://demo:", *server.summary("demo"), sep="\n  ")
+        print(
+            "Its data is kept" if given.keep else "Its data is gone now; --keep FOLDER keeps it", file=sys.stderr
+        )
+    finally:
+        server.kill() if given.keep else server.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
