@@ -134,8 +134,13 @@ def test_harmless_options_pass():
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://AKIA:secret@bucket/a", "s3://AKIA:12/ret@bucket/a", "s3://AKIA:sec/ret@bucket/a"]
-    + ["https://me:1234@host/a", "FTP://me:x@host:21/a"],
+    [
+        "s3://AKIA:secret@bucket/a",
+        "s3://AKIA:12/ret@bucket/a",
+        "s3://AKIA:sec/ret@bucket/a",
+        "https://me:1234@host/a",
+        "FTP://me:x@host:21/a",
+    ],
 )
 def test_a_password_in_a_url_is_refused(url):
     with pytest.raises(ValidationError, match="holds a password"):
