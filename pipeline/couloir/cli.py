@@ -1,6 +1,7 @@
 """Run Couloir from a command line: one command for each stage, and one for all."""
 
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -9,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from couloir import __version__
-from couloir.errors import CouloirError, CouloirWarning, TooManyFailuresError
+from couloir.errors import CouloirError, CouloirWarning, DamagedError, Terminated, TooManyFailuresError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from couloir.config import RunConfig
-    from couloir.stages.plan import Plan
-    from couloir.store.outcomes import Outcome
 
 EXIT_INTERRUPTED = 130
+EXIT_STOPPED = 143
+"""Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
 EXIT_FAILURES = 3
 """Exit code when the run went through, and more station-days failed than allowed."""
 
@@ -31,15 +30,24 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         warnings.showwarning = _show_warning
+        signal.signal(signal.SIGTERM, _stop)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted; the same command goes on from here", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            terminated = isinstance(stop, Terminated)
+            what = "stopped by SIGTERM" if terminated else "interrupted"
+            click.echo(f"{what}; the same command goes on from here", err=True)
+            ctx.exit(EXIT_STOPPED if terminated else EXIT_INTERRUPTED)
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
             ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
+
+
+def _stop(number: int, _: Any) -> None:
+    """Stop as Ctrl-C does: a node is taken away, or the walltime is over. A second signal ends it at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise Terminated
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -59,6 +67,7 @@ def main() -> None:
     couloir init > run.yaml      write a run file with every setting explained
     couloir plan run.yaml        see what a run would do, and what it would cost
     couloir run run.yaml         do it: detect, train, catalog, report
+    couloir verify run.yaml      read all of it again, and say what is not as it was written
     """  # noqa: D301 - \b is click's sign to leave the lines below it as they are
 
 
@@ -72,6 +81,11 @@ def _run_file(command: Any) -> Any:
     )
     argument = click.argument("run_file", type=click.Path(path_type=Path), metavar="RUN_FILE")
     return argument(option(command))
+
+
+_redo = click.option(
+    "--redo", is_flag=True, help="Make again, in its place, what other settings made; without it that is refused."
+)
 
 
 @main.command()
@@ -99,38 +113,45 @@ def plan(run_file: Path, overrides: tuple[str, ...]) -> None:
 
     Reads the archive's listing only. Writes nothing.
     """
+    from couloir.stages.plan import plan as make_plan
     from couloir.terminal import show_plan
 
     config = _load(run_file, overrides)
-    show_plan(_plan(config), config.compute.workers or os.cpu_count() or 1)
+    show_plan(make_plan(config), config.compute.workers or os.cpu_count() or 1)
 
 
 @main.command()
 @_run_file
-def detect(run_file: Path, overrides: tuple[str, ...]) -> None:
+@_redo
+def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     """Find transients and store their spectrograms.
 
     Reads the archive. Writes OUTPUT/spectrograms.zarr and OUTPUT/outcomes; months that are complete and of the
     same settings are left as they are.
     """
+    from couloir import jobs
     from couloir.stages.run import check_failures
     from couloir.terminal import show_cost
 
     config = _load(run_file, overrides)
-    outcomes = _detect(config, _plan(config))
+    with jobs.job(config, "detect", redo=redo) as job:
+        outcomes = jobs.detect(job)
     show_cost(outcomes)
     check_failures(config, outcomes)
 
 
 @main.command()
 @_run_file
-def train(run_file: Path, overrides: tuple[str, ...]) -> None:
+@_redo
+def train(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     """Train the autoencoder and its clustering layer.
 
     Reads OUTPUT/spectrograms.zarr. Writes OUTPUT/model.
     """
-    config = _load(run_file, overrides)
-    _train(config, _plan(config))
+    from couloir import jobs
+
+    with jobs.job(_load(run_file, overrides), "train", redo=redo) as job:
+        jobs.train(job)
 
 
 @main.command()
@@ -140,9 +161,12 @@ def catalog(run_file: Path, overrides: tuple[str, ...]) -> None:
 
     Reads OUTPUT/spectrograms.zarr and OUTPUT/model. Writes OUTPUT/catalog: Parquet, events.csv, clusters.csv.
     """
+    from couloir import jobs
+
     config = _load(run_file, overrides)
-    _catalog(config, _plan(config))
-    _show_results(config)
+    with jobs.job(config) as job:
+        jobs.catalog(job)
+    jobs.show_results(config)
 
 
 @main.command()
@@ -153,21 +177,48 @@ def report(run_file: Path, overrides: tuple[str, ...]) -> None:
     Reads OUTPUT/spectrograms.zarr, OUTPUT/model, OUTPUT/catalog and OUTPUT/outcomes. Writes
     OUTPUT/report/index.html.
     """
+    from couloir import jobs
     from couloir.stages.run import places
 
     config = _load(run_file, overrides)
-    _report(config, _plan(config))
+    with jobs.job(config) as job:
+        jobs.report(job)
     click.echo(places(config).report)
 
 
 @main.command()
 @_run_file
-def run(run_file: Path, overrides: tuple[str, ...]) -> None:
+@_redo
+def run(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     """Do all of it: detect, train, catalog, report.
 
     Reads the archive. Writes OUTPUT. What an earlier run has done with the same settings is not done again.
     """
-    _run_all(_load(run_file, overrides))
+    from couloir.jobs import run_all
+
+    run_all(_load(run_file, overrides), redo=redo)
+
+
+@main.command()
+@_run_file
+def verify(run_file: Path, overrides: tuple[str, ...]) -> None:
+    """Read the whole output again, and say what is not as it was written.
+
+    Reads OUTPUT, every byte. Writes nothing. Exit code 1 when anything is damaged.
+    """
+    from couloir.stages.verify import verify as verify_output
+    from couloir.terminal import progress_bar, show_verified
+
+    config = _load(run_file, overrides)
+    with progress_bar() as bar:
+        task = bar.add_task("verify", total=None, note="")
+        found = verify_output(config, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    show_verified(found)
+    if found.problems:
+        raise DamagedError(
+            f"{len(found.problems)} problems in {config.output.url}. Remove the damaged month's folder in "
+            "spectrograms.zarr, or model, catalog or report, and run again: only that is made anew."
+        )
 
 
 @main.command()
@@ -219,6 +270,7 @@ def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
     s3://bucket/prefix; the run file is then demo.yaml in the working directory. AWS_ENDPOINT_URL names a server
     that is not Amazon's.
     """
+    from couloir.jobs import run_all
     from couloir.stages.demo import prepare_demo
     from couloir.terminal import progress_bar
 
@@ -232,116 +284,13 @@ def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     click.echo(f"Settings: {run_file}", err=True)
-    _run_all(_load(run_file, ()))
+    run_all(_load(run_file, ()))
 
 
 def _load(run_file: Path, overrides: tuple[str, ...]) -> "RunConfig":
     from couloir.runfile import load
 
     return load(run_file, overrides=overrides)
-
-
-def _plan(config: "RunConfig") -> "Plan":
-    from couloir.stages.plan import plan
-
-    return plan(config)
-
-
-def _run_all(config: "RunConfig") -> None:
-    from couloir.stages.run import check_failures
-
-    made = _plan(config)
-    outcomes = _detect(config, made)
-    check_failures(config, outcomes)
-    _train(config, made)
-    _catalog(config, made)
-    _report(config, made)
-    _show_results(config, outcomes)
-
-
-def _detect(config: "RunConfig", made: "Plan") -> "list[Outcome]":
-    from couloir.compute import open_pool
-    from couloir.stages.detect import detect
-    from couloir.stages.run import keep_settings
-    from couloir.terminal import progress_bar, show_outcomes
-
-    keep_settings(config)
-    events = 0
-    with progress_bar() as bar, open_pool(config.compute) as pool:
-        task = bar.add_task("detect", total=made.station_days, note="")
-
-        def tell(outcome: "Outcome") -> None:
-            nonlocal events
-            events += outcome.events
-            bar.update(task, advance=1, note=f"{events:,} events")
-            if outcome.status != "ok":
-                bar.console.print(f"  {outcome.station_day}: {outcome.status}: {outcome.reason}", markup=False)
-
-        outcomes = detect(config, made.inventory, pool, progress=tell, sensitivities=made.sensitivities)
-    show_outcomes(outcomes)
-    return outcomes
-
-
-def _train(config: "RunConfig", made: "Plan") -> None:
-    from couloir.stages.run import keep_settings, open_archive
-    from couloir.stages.train import train
-    from couloir.terminal import progress_bar
-
-    keep_settings(config)
-    archive = open_archive(config, made)
-    with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def tell(phase: str, done: int, total: int, message: str) -> None:
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total, note="")
-            bar.update(tasks[phase], completed=done, total=total, note=message)
-
-        if not train(config, archive, progress=tell):
-            bar.console.print("train: the model is there already")
-
-
-def _catalog(config: "RunConfig", made: "Plan") -> None:
-    from couloir.stages.catalog import catalog
-    from couloir.stages.run import keep_settings, open_archive
-    from couloir.terminal import console
-
-    keep_settings(config)
-    with console.status("catalog"):
-        fresh = catalog(config, open_archive(config, made))
-    console.print("catalog: written" if fresh else "catalog: it is there already")
-
-
-def _report(config: "RunConfig", made: "Plan") -> None:
-    from couloir.stages.report import report
-    from couloir.stages.run import open_archive
-    from couloir.stages.settings import output_of
-    from couloir.store.outcomes import read_outcomes
-    from couloir.terminal import console
-
-    with console.status("report"):
-        outcomes = read_outcomes(output_of(config), sorted(made.inventory.blocks))
-        fresh = report(config, open_archive(config, made), outcomes)
-    console.print("report: written" if fresh else "report: it is there already")
-
-
-def _show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> None:
-    from couloir.catalog.clusters import read_clusters
-    from couloir.stages.assessment import read_assessment
-    from couloir.stages.run import places
-    from couloir.stages.settings import output_of
-    from couloir.terminal import show_assessment, show_clusters, show_cost
-
-    place = output_of(config) / "catalog"
-    click.echo()
-    show_clusters(read_clusters(place))
-    if assessment := read_assessment(place):
-        click.echo()
-        show_assessment(assessment)
-    if outcomes:
-        click.echo()
-        show_cost(outcomes)
-    click.echo(f"\nCatalog: {places(config).catalog}\nReport:  {places(config).report}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,18 @@ class StoreError(CouloirError, OSError):
     """Say that the spectrogram archive is missing, incomplete, or made with other settings."""
 
 
+class HeldError(StoreError):
+    """Say that another run holds the output."""
+
+
+class ChangedSettingsError(StoreError):
+    """Say that the output holds what other settings made."""
+
+
+class DamagedError(StoreError):
+    """Say that what is stored is not what was written."""
+
+
 class TrainingError(CouloirError, RuntimeError):
     """Say that there is too little to train on, or that training came to nothing usable."""
 
@@ -35,6 +47,10 @@ class MissingStageError(CouloirError, FileNotFoundError):
 
 class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Stop because the machine, or its scheduler, said so: SIGTERM."""
 
 
 class CouloirWarning(UserWarning):

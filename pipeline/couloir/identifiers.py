@@ -109,6 +109,13 @@ class Block:
         """The block's group in the spectrogram archive, ``NET.STA.LOC.BI/YYYY-MM``."""
         return f"{self.band}/{self.year:04d}-{self.month:02d}"
 
+    @classmethod
+    def parse(cls, key: str) -> "Block":
+        """Read a block's key."""
+        band, _, month = key.partition("/")
+        year, _, number = month.partition("-")
+        return cls(BandId.parse(band), int(year), int(number))
+
     @property
     def start_ns(self) -> int:
         """The month's first instant, ns since the epoch."""

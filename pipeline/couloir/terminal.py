@@ -21,6 +21,7 @@ from couloir.catalog.clusters import ClusterRow
 from couloir.stages.assessment import Assessment
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
+from couloir.stages.verify import Verified
 from couloir.store.outcomes import Outcome
 
 console = Console(stderr=True, highlight=False)
@@ -142,6 +143,16 @@ def show_assessment(assessment: Assessment) -> None:
         values = (row.purity, row.nmi, row.ari, row.hungarian_accuracy)
         table.add_row(row.method, *(f"{value:.3f}" for value in values))
     out.print(table)
+
+
+def show_verified(found: Verified) -> None:
+    """Print what a verification found."""
+    for stage in found.missing:
+        out.print(f"not there: {stage}", markup=False)
+    for problem in found.problems:
+        out.print(f"{problem.place}: {problem.what}", markup=False, soft_wrap=True)
+    told = "all as they were written" if not found.problems else f"{_count(len(found.problems), 'problem')}"
+    out.print(f"{_count(found.objects, 'object')}, {found.size / 1e6:,.1f} MB: {told}")
 
 
 def _count(number: int, noun: str) -> str:

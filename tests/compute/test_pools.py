@@ -1,10 +1,16 @@
-"""Every kind of pool keeps the same contract. Tasks are the library's: workers cannot import a test module."""
+"""Every kind of pool keeps the same contract."""
 
+import itertools
 import operator
 import os
 import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
+from tasks import Number, SlowToFetch, negate, sleep_if_negative, span
 
 from couloir.compute import open_pool
 from couloir.config import ComputeConfig
@@ -19,7 +25,7 @@ def pool(request):
 def drain(pool, handles):
     left, told = set(handles), []
     while left:
-        done = pool.wait(left)
+        done = pool.wait(left, timeout_s=60)
         assert done
         told += done
         left -= done
@@ -34,10 +40,10 @@ def test_each_task_is_told_once_and_gives_its_result(pool):
 
 
 def test_many_tasks_at_once_are_told_like_single_ones_in_the_order_of_their_arguments(pool):
-    handles = pool.submit_each(operator.neg, list(range(20)))
+    handles = pool.submit_each(negate, [Number(value) for value in range(20)])
     assert sorted(map(id, drain(pool, handles))) == sorted(map(id, handles))
     assert [pool.result(handle) for handle in handles] == [-value for value in range(20)]
-    assert pool.submit_each(operator.neg, []) == []
+    assert pool.submit_each(negate, []) == []
 
 
 def test_handles_in_a_list_become_results_where_the_task_runs(pool):
@@ -70,3 +76,85 @@ def test_workers_of_the_local_cluster_are_processes_that_leave_ctrl_c_to_the_fir
         assert pool.result(handles[0]) == signal.SIG_IGN
         assert pool.result(handles[1]) != os.getpid()
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_wait_ends_without_any_task_ending(pool):
+    handle = pool.submit(time.sleep, 1.5)
+    if pool.workers == 2:
+        assert pool.wait([handle], timeout_s=0.2) == set()
+    drain(pool, [handle])
+
+
+def spans(pool, **options):
+    """Give, in order of their work, when tasks began to fetch, began to work and ended."""
+    handles = pool.submit_each(span, [SlowToFetch(value, seconds=0.5, **options) for value in range(4)])
+    drain(pool, handles)
+    return sorted((pool.result(handle) for handle in handles), key=lambda times: times[1])
+
+
+def test_a_worker_fetches_for_the_next_tasks_while_it_works_on_one_at_a_time():
+    with open_pool(ComputeConfig(kind="local", workers=1, memory_gb=1.0)) as pool:
+        pairs = list(itertools.pairwise(spans(pool)))
+    assert all(first[2] <= second[1] for first, second in pairs), "two at work at once"
+    assert any(second[0] < first[2] for first, second in pairs), "fetched one after another"
+
+
+def test_fetching_ahead_keeps_to_its_budget_of_bytes():
+    with open_pool(ComputeConfig(kind="local", workers=1, memory_gb=1.0, read_ahead_mb=1.0)) as pool:
+        pairs = list(itertools.pairwise(spans(pool, bytes_ahead=2_000_000)))
+    assert all(second[0] >= first[2] for first, second in pairs)
+
+
+def test_a_task_that_does_not_end_is_given_up_and_the_others_go_on():
+    with open_pool(ComputeConfig(kind="local", workers=2, memory_gb=1.0, stall_s=60)) as pool:
+        handles = pool.submit_each(sleep_if_negative, [Number(value) for value in (1, 2, -3, 4, 5, 6)])
+        left = set(handles)
+        while done := pool.wait(left, timeout_s=3):
+            left -= done
+        stuck = pool.give_up(left)
+        assert stuck == {handles[2]}
+        drain(pool, left - stuck)
+        assert sorted(pool.result(handle) for handle in set(handles) - stuck) == [1, 2, 4, 5, 6]
+
+
+def interrupt_at_work():
+    with open_pool(ComputeConfig(workers=2, memory_gb=1.0)) as pool:
+        pool.submit_each(sleep_if_negative, [Number(-1), Number(-1)])
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+
+def test_closing_at_once_does_not_wait_for_tasks_of_ten_minutes():
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_at_work()
+    assert time.monotonic() - began < 120
+
+
+ORPHANS = """
+import sys, time
+from couloir.compute import open_pool
+from couloir.config import ComputeConfig
+from tasks import Number, sleep_if_negative
+
+if __name__ == "__main__":
+    with open_pool(ComputeConfig(workers=2, memory_gb=1.0)) as pool:
+        pool.submit_each(sleep_if_negative, [Number(-1), Number(-1)])
+        print("ready", flush=True)
+        time.sleep(600)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment)
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]

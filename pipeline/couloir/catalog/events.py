@@ -103,12 +103,11 @@ def read_events(place: Location) -> pa.Table:
     MissingStageError
         When there is no catalog.
     """
-    file_system, path = (place / "events").file_system()
-    names = sorted(file_system.find(path)) if file_system.exists(path) else []
-    if not names:
+    folder = place / "events"
+    data = [(folder / name).read_bytes() for name in sorted(folder.walk())]
+    if not data:
         raise MissingStageError(f"{place} holds no catalog. Run `couloir catalog` first.")
-    tables = [pq.read_table(io.BytesIO(file_system.cat_file(name)), schema=SCHEMA) for name in names]
-    return in_order(pa.concat_tables(tables))
+    return in_order(pa.concat_tables([pq.read_table(io.BytesIO(part or b""), schema=SCHEMA) for part in data]))
 
 
 def to_csv(table: pa.Table) -> bytes:

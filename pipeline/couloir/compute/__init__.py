@@ -21,5 +21,7 @@ def open_pool(config: ComputeConfig) -> Iterator[Pool]:
         pool = ThreadPool(config.workers if config.kind == "threads" else 1)
     try:
         yield pool
-    finally:
-        pool.close()
+    except BaseException:
+        pool.close(at_once=True)
+        raise
+    pool.close()

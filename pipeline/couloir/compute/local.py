@@ -4,13 +4,16 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import dask
 from distributed import Client, Future, LocalCluster, as_completed
 
+from couloir.compute.turns import Ahead, TakeTurns, at_work, fetch_then_in_turn, in_turn
 from couloir.config import ComputeConfig
 
 _FROM_THE_HEAP = str(32 << 20)
@@ -35,8 +38,14 @@ _SETTINGS: dict[str, Any] = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.daemon": False,
     "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
-    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.allowed-failures": 9,  # a worker that dies takes tasks with it that did nothing wrong
 }
+_AHEAD = 3
+"""Tasks that fetch beside the one at work."""
+_AMONG_FIRST = 10
+"""Priority of a task that ends what others began."""
+_ANSWER_S = 10.0
+"""How long a worker may take to say what it does, s."""
 
 
 @contextmanager
@@ -53,7 +62,7 @@ def _interrupts_stay_here() -> Iterator[None]:
 
 
 class LocalPool:
-    """Run tasks on a `distributed.LocalCluster`: one process a worker, one thread each.
+    """Run tasks on a `distributed.LocalCluster`: one process a worker, one task of it at work.
 
     Parameters
     ----------
@@ -62,56 +71,96 @@ class LocalPool:
 
     def __init__(self, config: ComputeConfig) -> None:
         self.workers = config.workers or os.cpu_count() or 1
+        self._stall_s = config.stall_s
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         logging.getLogger("distributed.nanny.memory").setLevel(logging.WARNING)
         with dask.config.set(_SETTINGS), _interrupts_stay_here():
             self._cluster = LocalCluster(
                 n_workers=self.workers,
-                threads_per_worker=1,
+                threads_per_worker=1 + _AHEAD,
                 processes=True,
                 memory_limit=f"{config.memory_gb}GB",
                 dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
             )
         self._client = Client(self._cluster, set_as_default=False)
+        self._client.register_plugin(TakeTurns(round(config.read_ahead_mb * 1e6)))
         with self._client.as_current():
             self._completed = as_completed()
         self._ready: set[Future] = set()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
-        """Start a task as soon as a worker is free."""
-        future = self._client.submit(function, *arguments, pure=False)
+        """Start a task before those that wait."""
+        future = self._client.submit(in_turn, function, *arguments, pure=False, priority=_AMONG_FIRST)
         self._completed.add(future)
         return future
 
-    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Future]:
+    def submit_each(self, function: Callable[[Any, Any], Any], arguments: Sequence[Ahead]) -> list[Future]:
         """Start a task for each argument, in one message to the scheduler."""
-        futures: list[Future] = self._client.map(function, arguments, pure=False)
+        task = partial(fetch_then_in_turn, function)
+        futures: list[Future] = self._client.map(task, arguments, pure=False)
         self._completed.update(futures)
         return futures
 
-    def wait(self, handles: Collection[Future]) -> set[Future]:
+    def wait(self, handles: Collection[Future], *, timeout_s: float) -> set[Future]:
         """Wait until at least one task is done; each is told once."""
-        done: set[Future] = set()
-        while not done:
+        end = time.monotonic() + timeout_s
+        done = self._ready & set(handles)
+        while not done and (left := end - time.monotonic()) > 0:
+            with self._completed.thread_condition:
+                if not self._completed.has_ready():
+                    self._completed.thread_condition.wait(min(left, 0.1))
+            self._ready |= set(self._completed.next_batch(block=False))
             done = self._ready & set(handles)
-            if not done:
-                self._ready |= set(self._completed.next_batch())
         self._ready -= done
         return done
 
+    def give_up(self, handles: Collection[Future]) -> set[Future]:
+        """Kill the workers whose task does not end, and drop those tasks; the others begin anew elsewhere."""
+        told = self._ask_workers()
+        keys = {key for key in told.values() if key is not None}
+        stuck = {handle for handle in handles if handle.key in keys} or set(handles)
+        self._client.cancel(list(stuck), force=True)
+        for address, nanny in self._nannies().items():
+            if not keys or told.get(address) in keys or address not in told:
+                _kill(nanny)
+        return stuck
+
     def result(self, handle: Future) -> Any:
         """Give a task's result, or raise what it raised."""
-        return handle.result()
+        return handle.result(timeout=self._stall_s)
 
     def error(self, handle: Future) -> BaseException | None:
         """Give what a finished task raised; a worker that died of it, too."""
         if handle.status == "finished":  # known here; to ask for the exception is a journey to the scheduler
             return None
-        error: BaseException | None = handle.exception()
+        error: BaseException | None = handle.exception(timeout=self._stall_s)
         return error
 
-    def close(self) -> None:
-        """Stop the workers."""
-        self._client.close()
-        self._cluster.close()
+    def close(self, *, at_once: bool = False) -> None:
+        """Stop the workers; what one was writing when it is killed has no mark, and is made again."""
+        if at_once:
+            for nanny in self._nannies().values():
+                nanny.auto_restart = False
+                _kill(nanny)
+        self._client.close(timeout=_ANSWER_S)
+        self._cluster.close(timeout=_ANSWER_S)
+
+    def _nannies(self) -> dict[str, Any]:
+        return {nanny.worker_address: nanny for nanny in self._cluster.workers.values()}
+
+    def _ask_workers(self) -> dict[str, Any]:
+        """Ask each worker what it works on; one that does not answer is not among the answers."""
+        told: dict[str, Any] = {}
+        for address in self._nannies():
+            with suppress(TimeoutError, OSError):
+                told |= self._client.sync(
+                    self._client._run, at_work, workers=[address], on_error="ignore", callback_timeout=_ANSWER_S
+                )
+        return told
+
+
+def _kill(nanny: Any) -> None:
+    with suppress(ProcessLookupError):
+        if nanny.pid:
+            os.kill(nanny.pid, signal.SIGKILL)

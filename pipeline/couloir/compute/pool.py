@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
+from couloir.compute.turns import Ahead
+
 Handle = Any
 """What stands for a task's result while it is made; belongs to the pool that gave it."""
 
@@ -18,15 +20,22 @@ class Pool(Protocol):
     """How many tasks run at once."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Handle:
-        """Start a task as soon as a worker is free."""
+        """Start a task before those that wait."""
         ...
 
-    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Handle]:
-        """Start a task for each argument, which holds no handles; give their handles in order."""
+    def submit_each(self, function: Callable[[Any, Any], Any], arguments: Sequence[Ahead]) -> list[Handle]:
+        """Start a task for each argument, which holds no handles; give their handles in order.
+
+        Each argument fetches what it needs beside the work of other tasks; the function gets it and that.
+        """
         ...
 
-    def wait(self, handles: Collection[Handle]) -> set[Handle]:
-        """Wait until at least one task is done, well or not; give those that are."""
+    def wait(self, handles: Collection[Handle], *, timeout_s: float) -> set[Handle]:
+        """Wait until at least one task is done, well or not; give those that are, or none after the time."""
+        ...
+
+    def give_up(self, handles: Collection[Handle]) -> set[Handle]:
+        """End the tasks that do not come to an end by themselves; give those that were ended."""
         ...
 
     def result(self, handle: Handle) -> Any:
@@ -37,6 +46,6 @@ class Pool(Protocol):
         """Give what a finished task raised, without fetching its result; None when it went well."""
         ...
 
-    def close(self) -> None:
-        """Stop the workers."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Stop the workers; at once, whatever they do, or when they have ended their tasks."""
         ...

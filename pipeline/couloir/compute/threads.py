@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from couloir.compute.turns import Ahead
+
 
 class ThreadPool:
     """Run tasks in threads.
@@ -23,13 +25,17 @@ class ThreadPool:
         """Start a task; handles among its arguments must be done."""
         return self._executor.submit(lambda: function(*(_resolve(argument) for argument in arguments)))
 
-    def submit_each(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Future[Any]]:
+    def submit_each(self, function: Callable[[Any, Any], Any], arguments: Sequence[Ahead]) -> list[Future[Any]]:
         """Start a task for each argument."""
-        return [self._executor.submit(function, argument) for argument in arguments]
+        return [self._executor.submit(lambda one: function(one, one.fetch()), argument) for argument in arguments]
 
-    def wait(self, handles: Collection[Future[Any]]) -> set[Future[Any]]:
+    def wait(self, handles: Collection[Future[Any]], *, timeout_s: float) -> set[Future[Any]]:
         """Wait until at least one task is done."""
-        return set(wait(handles, return_when=FIRST_COMPLETED).done)
+        return set(wait(handles, timeout=timeout_s, return_when=FIRST_COMPLETED).done)
+
+    def give_up(self, handles: Collection[Future[Any]]) -> set[Future[Any]]:
+        """End nothing: a thread cannot be ended, so those that run are told as failed and left behind."""
+        return {handle for handle in handles if not handle.cancel()} or set(handles)
 
     def result(self, handle: Future[Any]) -> Any:
         """Give a task's result, or raise what it raised."""
@@ -39,9 +45,9 @@ class ThreadPool:
         """Give what a finished task raised."""
         return handle.exception()
 
-    def close(self) -> None:
-        """Let running tasks end, and start no more."""
-        self._executor.shutdown(cancel_futures=True)
+    def close(self, *, at_once: bool = False) -> None:
+        """Let running tasks end, unless at once, and start no more."""
+        self._executor.shutdown(wait=not at_once, cancel_futures=True)
 
 
 def _resolve(argument: Any) -> Any:

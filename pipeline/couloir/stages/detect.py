@@ -1,12 +1,10 @@
 """Detect: archive in, spectrogram archive and outcomes out; one task a station-day, one a block."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from couloir.archive.inventory import DayFiles, Inventory
 from couloir.archive.response import Sensitivity
@@ -14,29 +12,27 @@ from couloir.compute.pool import Handle, Pool
 from couloir.config import RunConfig, content_hash
 from couloir.errors import CouloirError
 from couloir.identifiers import BandId, Block, StationDay
+from couloir.stages.block import BlockTask, write_block_task
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.station_day import REACH_DAYS, DayResult, DayTask, detect_station_day
-from couloir.store.blocks import complete_block, prepare, read_mark, write_block
-from couloir.store.location import Location
+from couloir.store.blocks import prepare, read_marks
+from couloir.store.hold import Hold
+from couloir.store.manifest import write_index
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 
 DAYS_IN_FLIGHT = 16
 """Station-days handed out for each worker, besides those that wait for their block: they wait at the scheduler."""
 
+_LOOK_S = 5.0
+"""How often the hold on the output is looked at while nothing ends, s."""
 _MORE_MEMORY = "More compute.memory_gb, or a smaller detect.max_windows, may help."
 
 Progress = Callable[[Outcome], None]
 Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
 
 
-@dataclass(frozen=True)
-class BlockTask:
-    """Hold all that the writing of one block needs, beside its days' results."""
-
-    block: Block
-    output: Location
-    picturing: Picturing
-    mark: dict[str, Any]
+def _all_is_well() -> None:
+    """Find nothing wrong."""
 
 
 @dataclass
@@ -55,6 +51,7 @@ def detect(
     *,
     progress: Progress,
     sensitivities: Sensitivities | None = None,
+    hold: Hold | None = None,
 ) -> list[Outcome]:
     """Detect every chosen station-day whose block is not complete in the output.
 
@@ -69,6 +66,8 @@ def detect(
         Told each station-day's outcome, those of an earlier run too.
     sensitivities : mapping of BandId to tuple of Sensitivity, optional
         Where amplitudes shall be ground motion.
+    hold : Hold, optional
+        On the output; when it is lost the run ends.
 
     Returns
     -------
@@ -78,26 +77,34 @@ def detect(
     Raises
     ------
     StoreError
-        When the output cannot be written.
+        When the output cannot be written, or another run has taken it over.
     """
     output = output_of(config)
     blocks = inventory.blocks
     prepare(output, blocks)
+    write_index(output, blocks)
     known_gains = sensitivities or {}
     marks = {
         block: block_mark(config, inventory, days, known_gains.get(block.band)) for block, days in blocks.items()
     }
     stale = []
+    held = read_marks(output, blocks)
+    done = [block for block in blocks if _matches(held[block], marks[block])]
+    told: dict[Block, list[Outcome]] = defaultdict(list)
+    for outcome in read_outcomes(output, done):
+        told[outcome.station_day.block].append(outcome)
     for block, days in blocks.items():
-        known = read_outcomes(output, [block]) if _matches(read_mark(output, block), marks[block]) else []
+        known = told[block]
         if len(known) < len(days) or any(outcome.status == "failed" for outcome in known):
             stale.append(block)
             continue
         for outcome in known:
             progress(outcome)
     picturing = Picturing(config.detect, config.spectrogram)
-    tasks = {block: BlockTask(block, output, picturing, marks[block]) for block in stale}
-    for outcomes in _Schedule(config, inventory, pool, tasks, known_gains).run():
+    token = hold.token if hold else None
+    tasks = {block: BlockTask(block, output, picturing, marks[block], token) for block in stale}
+    check = hold.check if hold else _all_is_well
+    for outcomes in _Schedule(config, inventory, pool, tasks, known_gains, check).run():
         for outcome in outcomes:
             progress(outcome)
     return sorted(read_outcomes(output, blocks), key=lambda outcome: outcome.station_day)
@@ -121,46 +128,6 @@ def block_mark(
     return {"settings": detection_hash(config), "inputs": inputs}
 
 
-def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outcome]:
-    """Write a block from its days' results: data, then outcomes, and last the mark that makes it complete."""
-    began = time.perf_counter()
-    ordered = sorted(results, key=lambda result: result.outcome.station_day)
-    events = [event for result in ordered for event in result.events]
-    clock = _Clock(task.picturing)
-    written = write_block(
-        task.output,
-        task.block,
-        events=events,
-        waveforms=[result.waveforms for result in ordered],
-        picture=clock,
-        axes=task.picturing.axes,
-        settings=_attributes(task.picturing),
-    )
-    writing = time.perf_counter() - began - clock.seconds
-    outcomes = [
-        _with_share(result.outcome, len(events), spectrogram=clock.seconds, write=writing) for result in ordered
-    ]
-    beside = write_outcomes(task.output, task.block, outcomes)
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    mark = task.mark | {"events": len(events), "failed": failed}
-    complete_block(task.output, task.block, written, mark=mark, beside=beside)
-    return outcomes
-
-
-class _Clock:
-    """Time the spectrograms within the writing that asks for them."""
-
-    def __init__(self, picturing: Picturing) -> None:
-        self.picturing = picturing
-        self.seconds = 0.0
-
-    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float16]:
-        began = time.perf_counter()
-        pictures = self.picturing(windows)
-        self.seconds += time.perf_counter() - began
-        return pictures
-
-
 class _Schedule:
     """Keep the workers busy with the days of a few blocks at a time, so that results do not pile up."""
 
@@ -171,8 +138,10 @@ class _Schedule:
         pool: Pool,
         tasks: dict[Block, BlockTask],
         sensitivities: Sensitivities,
+        check: Callable[[], None],
     ) -> None:
         self._config = config
+        self._check = check
         self._sensitivities = sensitivities
         self._inventory = inventory
         self._pool = pool
@@ -190,11 +159,25 @@ class _Schedule:
             room = DAYS_IN_FLIGHT * self._pool.workers - len(self._days)
             if 2 * room > DAYS_IN_FLIGHT * self._pool.workers:
                 self._hand_out(room, sizes)
-            for handle in self._pool.wait([*self._days, *self._writes]):
+            for handle, error in self._next_ended():
                 if handle in self._writes:
-                    yield self._written(handle)
+                    yield self._written(handle, error)
                 else:
-                    self._collect(handle)
+                    self._collect(handle, error)
+
+    def _next_ended(self) -> list[tuple[Handle, BaseException | None]]:
+        """Wait until tasks end, and give what each raised; those that do not end are given up."""
+        stall_s = self._config.compute.stall_s
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < stall_s:
+            self._check()
+            handles = [*self._days, *self._writes]
+            ended = self._pool.wait(handles, timeout_s=min(_LOOK_S, stall_s - waited))
+            if ended:
+                return [(handle, self._pool.error(handle)) for handle in ended]
+        stuck = self._pool.give_up(handles)
+        error = TimeoutError(f"no end after {stall_s:g} s (compute.stall_s)")
+        return [(handle, error) for handle in stuck]
 
     def _hand_out(self, room: int, sizes: Mapping[Block, int]) -> None:
         """Start the next station-days, many at once: each message to the scheduler costs about the same."""
@@ -212,10 +195,9 @@ class _Schedule:
         gains = self._sensitivities.get(key.band)
         return DayTask(key, around, chosen, self._config.archive, self._config.detect, gains)
 
-    def _written(self, handle: Handle) -> list[Outcome]:
+    def _written(self, handle: Handle, error: BaseException | None) -> list[Outcome]:
         """Give a block's outcomes; where its task failed the block has no mark, and its days are tried again."""
         block = self._writes.pop(handle)
-        error = self._pool.error(handle)
         if error is None:
             outcomes: list[Outcome] = self._pool.result(handle)
             return outcomes
@@ -226,14 +208,14 @@ class _Schedule:
         write_outcomes(self._tasks[block].output, block, outcomes)
         return outcomes
 
-    def _collect(self, handle: Handle) -> None:
+    def _collect(self, handle: Handle, error: BaseException | None) -> None:
         key = self._days.pop(handle)
         waiting = self._open[key.block]
-        error = self._pool.error(handle)
         if error is None:
             waiting.results.append(handle)
-        else:  # the worker itself died of it, again and again
-            outcome = Outcome(key, "failed", f"the worker died: {error}. {_MORE_MEMORY}")
+        else:  # the worker itself died of it, again and again, or it did not end
+            what = str(error) if isinstance(error, TimeoutError) else f"the worker died: {error}. {_MORE_MEMORY}"
+            outcome = Outcome(key, "failed", what)
             waiting.results.append(DayResult.nothing(outcome, self._config.detect))
         waiting.awaited -= 1
         if waiting.awaited == 0:
@@ -247,26 +229,3 @@ def _matches(found: dict[str, Any] | None, expected: dict[str, Any]) -> bool:
     if found is None or found.get("failed"):
         return False
     return all(found.get(name) == value for name, value in expected.items())
-
-
-def _attributes(picturing: Picturing) -> dict[str, Any]:
-    """Name the settings that a reader of a block alone wants to know."""
-    detect, spectrogram = picturing.detect, picturing.spectrogram
-    return {
-        "sampling_rate": detect.sampling_rate,
-        "window_s": detect.window_s,
-        "before_onset_s": detect.before_onset_s,
-        "band_hz": [list(band) for band in detect.bands] if len(detect.bands) > 1 else list(detect.bands[0]),
-        "on_factor": detect.on_factor,
-        "envelope": detect.envelope,
-        "transform": spectrogram.transform,
-        "segment_s": spectrogram.segment_s,
-    }
-
-
-def _with_share(outcome: Outcome, events: int, **seconds: float) -> Outcome:
-    """Add a day's share, by its events, of the seconds spent on its block."""
-    share = outcome.events / events if events else 0.0
-    return replace(
-        outcome, seconds={**outcome.seconds, **{name: value * share for name, value in seconds.items()}}
-    )

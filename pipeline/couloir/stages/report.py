@@ -43,6 +43,11 @@ _MEAN_OVER = 512
 """Events, at most, in a cluster's mean spectrogram."""
 
 
+def report_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:
+    """Say what a report is made from."""
+    return catalog_mark(config, archive) | {"report": __version__}
+
+
 def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Outcome]) -> bool:
     """Write the report, unless it is there already.
 
@@ -65,7 +70,7 @@ def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Ou
     """
     output = output_of(config)
     place = output / "report"
-    mark = catalog_mark(config, archive) | {"report": __version__}
+    mark = report_mark(config, archive)
     if not has_catalog(config, archive):
         raise MissingStageError(
             f"{output / 'catalog'} is missing or of other settings. Run `couloir catalog` first."

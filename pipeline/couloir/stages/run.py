@@ -1,6 +1,7 @@
 """Run the stages one after another on one output place, and say what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -10,11 +11,15 @@ from couloir.runfile import dump
 from couloir.stages.plan import Plan
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.blocks import read_marks
+from couloir.store.hold import Hold, take
 from couloir.store.outcomes import Outcome
+from couloir.store.sealed import Checksum
 from couloir.store.spectrograms import SpectrogramArchive
 
 TOLD = ("couloir", "numpy", "scipy", "pymseed", "obspy", "zarr")
 """Packages whose versions are told with a run's settings and report."""
+
+_SUM = "# sha256 of what follows: "
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,32 @@ def keep_settings(config: RunConfig) -> None:
         f"# detection {detection_hash(config)}, training {training_hash(config)}\n"
         f"# {', '.join(f'{name} {version(name)}' for name in TOLD)}\n"
     )
-    (output_of(config) / "run.yaml").write_text(head + dump(config))
+    text = head + dump(config)
+    (output_of(config) / "run.yaml").write_text(f"{_SUM}{Checksum.of(text.encode()).sha256}\n{text}")
+
+
+def settings_are_as_written(data: bytes) -> bool:
+    """Say whether a resolved run file holds what `keep_settings` wrote."""
+    first, _, rest = data.partition(b"\n")
+    return first == f"{_SUM}{Checksum.of(rest).sha256}".encode()
+
+
+@contextmanager
+def holding(config: RunConfig, *, tell: Callable[[str], None]) -> Iterator[Hold]:
+    """Hold the run's output while the block runs, so that no other run writes there.
+
+    Raises
+    ------
+    HeldError
+        When another run holds it.
+    StoreError
+        When it cannot be written.
+    """
+    hold = take(output_of(config), tell=tell)
+    try:
+        yield hold
+    finally:
+        hold.release()
 
 
 def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:

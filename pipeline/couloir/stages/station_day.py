@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from couloir.kernels.spectrogram import COMPONENTS
 from couloir.stages.midnight import DetectedDay, DetectedDays
 from couloir.stages.settings import detection_rule
 from couloir.stages.windows import cut_windows
+from couloir.storage import Patience, open_place
 from couloir.store.events import Event
 from couloir.store.outcomes import Outcome, Status
 
@@ -47,6 +47,22 @@ class DayTask:
     detect: DetectConfig
     sensitivities: tuple[Sensitivity, ...] | None = None
 
+    @property
+    def bytes_ahead(self) -> int:
+        """Bytes that `fetch` will hold at most."""
+        return self.files[self.station_day.day].size
+
+    def fetch(self) -> "DayReader | Exception":
+        """Fetch what reading the day needs; give what reads it, or what went wrong, for the outcome to tell."""
+        settings = self.detect
+        try:
+            patience = Patience(total_s=self.archive.patience_s)
+            file_system, _ = open_place(self.archive.url, self.archive.storage_options, patience=patience)
+            context_s = settings.window_s + settings.merge_s + _SETTLING_S
+            return DayReader(Fetcher(file_system), self.files, settings.sampling_rate, context_s)
+        except Exception as error:  # one day must never end a run of years
+            return error
+
     def calibration(self, day: dt.date, components: Iterable[str]) -> Calibration:
         """Give the gains of a day's components, as they are at noon."""
         channels = {ORIENTATIONS[item.channel.component]: item.channel for item in self.files[day].objects}
@@ -72,12 +88,14 @@ class DayResult:
         return cls(outcome, (), np.empty((0, len(COMPONENTS), detect.window_samples), np.float32))
 
 
-def detect_station_day(task: DayTask) -> DayResult:
+def detect_station_day(task: DayTask, fetched: DayReader | Exception) -> DayResult:
     """Read a station-day, find its triggers and cut their windows.
 
     Parameters
     ----------
     task : DayTask
+    fetched : DayReader or Exception
+        From `DayTask.fetch`.
 
     Returns
     -------
@@ -85,7 +103,9 @@ def detect_station_day(task: DayTask) -> DayResult:
         Always: what goes wrong is told by the outcome's status and reason.
     """
     try:
-        return _detect(task)
+        if isinstance(fetched, Exception):
+            raise fetched
+        return _detect(task, fetched)
     except UnreadableError as error:
         outcome = Outcome(task.station_day, "unreadable", str(error))
     except UnreachableError as error:
@@ -95,12 +115,8 @@ def detect_station_day(task: DayTask) -> DayResult:
     return DayResult.nothing(outcome, task.detect)
 
 
-def _detect(task: DayTask) -> DayResult:
-    file_system, _ = fsspec.core.url_to_fs(task.archive.url, **dict(task.archive.storage_options))
-    fetcher = Fetcher(file_system)
-    settings = task.detect
-    context_s = settings.window_s + settings.merge_s + _SETTLING_S
-    reader = DayReader(fetcher, task.files, settings.sampling_rate, context_s)
+def _detect(task: DayTask, reader: DayReader) -> DayResult:
+    settings, fetcher = task.detect, reader.fetcher
     days = DetectedDays(
         reader,
         detection_rule(settings),

@@ -34,6 +34,11 @@ def model_id(config: RunConfig, archive: SpectrogramArchive) -> str:
     return content_hash(detection_hash(config), training_hash(config), archive_digest(archive))
 
 
+def model_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, str]:
+    """Say what a model is made from."""
+    return {"model_id": model_id(config, archive), "training": training_hash(config)}
+
+
 def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress) -> bool:
     """Train the model, unless the output holds the one that would come out.
 
@@ -56,7 +61,7 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
         When there is too little to train on, or training diverges.
     """
     place = output_of(config) / "model"
-    mark = {"model_id": model_id(config, archive)}
+    mark = model_mark(config, archive)
     if is_current(place, mark):
         return False
     quieten_tensorflow()
@@ -73,7 +78,7 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
 
 def has_model(config: RunConfig, archive: SpectrogramArchive) -> bool:
     """Say whether the output holds the model of these spectrograms and settings."""
-    return is_current(output_of(config) / "model", {"model_id": model_id(config, archive)})
+    return is_current(output_of(config) / "model", model_mark(config, archive))
 
 
 def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) -> dict[str, Path]:

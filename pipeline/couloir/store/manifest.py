@@ -1,14 +1,16 @@
-"""Keep the checksum of every object of a block, to find out later whether one has changed."""
+"""Keep what an output should hold: its blocks, and the checksum of every object of each."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from couloir.errors import StoreError
-from couloir.identifiers import Block
+from couloir.errors import DamagedError
+from couloir.identifiers import Block, StationDay
 from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
 MANIFESTS = "checksums"
+INDEX = "index.json"
 
 
 def write_manifest(output: Location, block: Block, checksums: Mapping[str, Checksum]) -> None:
@@ -22,7 +24,7 @@ def read_manifest(output: Location, block: Block) -> dict[str, Checksum] | None:
 
     Raises
     ------
-    StoreError
+    DamagedError
         When the manifest itself has changed.
     """
     data = _place(output, block).read_bytes()
@@ -31,7 +33,42 @@ def read_manifest(output: Location, block: Block) -> dict[str, Checksum] | None:
     try:
         return {path: Checksum(**held) for path, held in unseal(data)["objects"].items()}
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{_place(output, block)} is damaged: {error}") from error
+        raise DamagedError(f"{_place(output, block)} is damaged: {error}") from error
+
+
+def kept_blocks(output: Location) -> list[Block]:
+    """List the blocks that have checksums: all that were ever completed in this output."""
+    names = (name.removesuffix(".json") for name in (output / MANIFESTS).walk())
+    return sorted(Block.parse(name) for name in names)
+
+
+def write_index(output: Location, blocks: Mapping[Block, Sequence[StationDay]]) -> None:
+    """Write which blocks a run is to make, and of which days: the output alone then tells what it lacks."""
+    document = {"blocks": {block.key: [day.day.isoformat() for day in days] for block, days in blocks.items()}}
+    data = seal(document)
+    if (output / INDEX).read_bytes() != data:
+        (output / INDEX).write_bytes(data)
+
+
+def read_index(output: Location) -> dict[Block, list[StationDay]] | None:
+    """Read which blocks the latest run was to make; None before the first.
+
+    Raises
+    ------
+    DamagedError
+        When it is not as it was written.
+    """
+    data = (output / INDEX).read_bytes()
+    if data is None:
+        return None
+    try:
+        held = {Block.parse(key): days for key, days in unseal(data)["blocks"].items()}
+        return {
+            block: [StationDay(block.band, dt.date.fromisoformat(day)) for day in days]
+            for block, days in held.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{output / INDEX} is damaged: {error}") from error
 
 
 def _place(output: Location, block: Block) -> Location:

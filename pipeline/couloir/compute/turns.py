@@ -1,0 +1,109 @@
+"""Let a worker fetch for its next tasks while it works on one: within a budget of bytes, one at work at a time."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from distributed import Worker, WorkerPlugin, get_worker
+
+
+class Ahead(Protocol):
+    """Describe a task part of whose work is to wait for bytes."""
+
+    @property
+    def bytes_ahead(self) -> int:
+        """Bytes that `fetch` will hold at most."""
+        ...
+
+    def fetch(self) -> Any:
+        """Fetch them; what comes of it is for the task's function."""
+        ...
+
+
+class Turns:
+    """Share one process between tasks.
+
+    Parameters
+    ----------
+    budget : int
+        Bytes fetched and not yet worked on, at most; a task that needs more than this alone has it alone.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._held = 0
+        self._room = threading.Condition()
+        self._turn = threading.Lock()
+        self.at_work: Any = None
+        """What the task whose turn it is calls itself."""
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Wait until there is room for so many bytes, and hold it."""
+        with self._room:
+            while self._held and self._held + size > self._budget:
+                self._room.wait()
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._room:
+                self._held -= size
+                self._room.notify_all()
+
+    @contextmanager
+    def turn(self, name: Any) -> Iterator[None]:
+        """Wait for the turn, and have it."""
+        with self._turn:
+            self.at_work = name
+            try:
+                yield
+            finally:
+                self.at_work = None
+
+
+class TakeTurns(WorkerPlugin):  # type: ignore[misc]
+    """Give a worker its turns, and end it with the process that started it: an orphan must not write.
+
+    Parameters
+    ----------
+    budget : int
+        Bytes.
+    """
+
+    name = "couloir-turns"
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+
+    def setup(self, worker: Worker) -> None:
+        """Set a worker up, before it gets tasks."""
+        worker.couloir_turns = Turns(self._budget)
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def in_turn(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a task when it is its turn."""
+    worker = get_worker()
+    with worker.couloir_turns.turn(worker.get_current_task()):
+        return function(*arguments)
+
+
+def fetch_then_in_turn(function: Callable[[Any, Any], Any], argument: Ahead) -> Any:
+    """Fetch what a task needs beside the work of others, then run it when it is its turn."""
+    with get_worker().couloir_turns.room(argument.bytes_ahead):
+        return in_turn(function, argument, argument.fetch())
+
+
+def at_work(dask_worker: Worker) -> Any:
+    """Give the key of the task whose turn it is on a worker; runs there."""
+    return dask_worker.couloir_turns.at_work
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

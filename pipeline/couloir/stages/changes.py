@@ -1,0 +1,93 @@
+"""Find what an output holds of other settings than the run file's: nothing of that is ever mixed with new work."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from couloir.config import RunConfig
+from couloir.errors import ChangedSettingsError, ConfigError, DamagedError
+from couloir.identifiers import Block
+from couloir.runfile import loads
+from couloir.stages.marks import read_completion
+from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.blocks import read_marks
+
+_DECIDES = {"detect": ("detect", "spectrogram"), "train": ("train",)}
+"""The sections of a run file that decide what a stage makes."""
+
+
+def refuse_changes(
+    config: RunConfig, blocks: Iterable[Block], *, stages: Iterable[str] = ("detect", "train")
+) -> None:
+    """Refuse to replace what other settings made.
+
+    Parameters
+    ----------
+    config : RunConfig
+    blocks : iterable of Block
+        Those of the run.
+    stages : iterable of str
+        Which are about to run, out of detect and train.
+
+    Raises
+    ------
+    ChangedSettingsError
+        Saying which stages no longer match, by which settings, and what `--redo` would make again.
+    """
+    output = output_of(config)
+    found = {
+        "detect": _changed_blocks(config, blocks) if "detect" in stages else "",
+        "train": _changed_model(config) if "train" in stages else "",
+    }
+    changed = {stage: what for stage, what in found.items() if what}
+    if not changed:
+        return
+    before = _settings_before(config)
+    lines = [f"{output} holds what other settings made:"]
+    lines += [f"  {stage}: {what}{_difference(before, config, stage)}" for stage, what in changed.items()]
+    follow = "model, catalog and report follow" if list(changed) == ["detect"] else "catalog and report follow"
+    raise ChangedSettingsError(
+        "\n".join(lines) + f"\n--redo makes these again in their place ({follow}). To keep them, give another "
+        f"output.url, or go back to the settings in {output / 'run.yaml'}."
+    )
+
+
+def _changed_blocks(config: RunConfig, blocks: Iterable[Block]) -> str:
+    marks = [mark for mark in read_marks(output_of(config), blocks).values() if mark]
+    other = [mark for mark in marks if mark.get("settings") != detection_hash(config)]
+    events = sum(int(mark.get("events", 0)) for mark in other)
+    return f"{len(other):,} of {len(marks):,} blocks, {events:,} events" if other else ""
+
+
+def _changed_model(config: RunConfig) -> str:
+    try:
+        held = read_completion(output_of(config) / "model")
+    except DamagedError:  # it is made again in any case
+        return ""
+    return "the model" if held and held[0].get("training") != training_hash(config) else ""
+
+
+def _settings_before(config: RunConfig) -> RunConfig | None:
+    """Read the settings that the output was made with, as far as this version understands them."""
+    text = (output_of(config) / "run.yaml").read_text()
+    try:
+        return loads(text) if text else None
+    except (ConfigError, yaml.YAMLError):
+        return None
+
+
+def _difference(before: RunConfig | None, config: RunConfig, stage: str) -> str:
+    """Name the settings that differ, with both values."""
+    told = [
+        f"{section}.{key} {was} -> {now}"
+        for section in _DECIDES[stage]
+        if before is not None
+        for key, was, now in _unequal(getattr(before, section), getattr(config, section))
+    ]
+    return f" ({', '.join(told)})" if told else " (made by another version of Couloir, or with --set)"
+
+
+def _unequal(before: Any, now: Any) -> list[tuple[str, Any, Any]]:
+    pairs = ((key, getattr(before, key), getattr(now, key)) for key in type(now).model_fields)
+    return [(key, was, is_now) for key, was, is_now in pairs if was != is_now]
