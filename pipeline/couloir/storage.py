@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import fsspec
@@ -34,6 +35,8 @@ SLOWEST = 1e6
 """Bytes a second below which a transfer is given up and begun again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _CONNECT_S, _READ_S = 10.0, 60.0
+_LARGEST_PUT = 5 << 30
+"""Bytes that S3 takes in one piece."""
 CONNECTIONS = 50
 """Connections to one server: who has more calls under way than that lets them wait within their own limits."""
 
@@ -92,8 +95,8 @@ def open_place(
             _check_session(file_system)
     except (ValueError, ImportError, TypeError) as error:
         raise ConfigError(f"cannot open {without_secrets(url)}: {one_line(error)}. {_remedy(error)}") from error
-    if hasattr(file_system, "retries"):
-        file_system.retries = 1
+    if protocol in ("s3", "s3a"):
+        _keep_whole(file_system)
     return file_system, path.rstrip("/")
 
 
@@ -113,6 +116,13 @@ def _for_s3(options: dict[str, Any], patience: Patience) -> dict[str, Any]:
     }
     config = {**limits, **options.get("config_kwargs", {})}
     return {"use_listings_cache": False, **options, "config_kwargs": config}
+
+
+def _keep_whole(file_system: Any) -> None:
+    """Let s3fs try once, and send an object in one piece: parts of an upload given up would stay, and cost."""
+    file_system.retries = 1
+    if not isinstance(file_system._pipe_file, partial):
+        file_system._pipe_file = partial(file_system._pipe_file, chunksize=_LARGEST_PUT // 2)
 
 
 def _check_session(file_system: Any) -> None:

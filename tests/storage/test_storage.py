@@ -143,6 +143,14 @@ class TestSilence:
         proxy.mend()
         assert len(read((file_system, f"{path}/object"))) == 5000
 
+    def test_a_large_object_given_up_leaves_no_parts_behind(self, proxy, place, s3, bucket):
+        proxy.fail("busy", methods=("PUT", "POST"), times=1)
+        data = bytes(101 * 2**20)  # s3fs would send more than 100 MiB in parts
+        persist(place[0], "pipe_file", f"{bucket}/large", data, patience=SHORT, size=len(data))
+        assert s3.keys(bucket, "large") == {"large": len(data)}
+        assert proxy.count("POST") == 0
+        assert "UploadId" not in s3.aws("s3api", "list-multipart-uploads", "--bucket", bucket).stdout
+
     def test_a_call_that_does_not_let_go_is_left_behind(self):
         class Deaf:
             async_impl = True
