@@ -59,4 +59,4 @@ lock:  ## Resolve the dependencies again
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
 
 clean:  ## Remove the virtual environment, the demo's output and the caches
-	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) demo.yaml dist .mypy_cache .pytest_cache .ruff_cache

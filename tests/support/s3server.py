@@ -167,7 +167,10 @@ class S3Server:
             folders.setdefault(name, []).append(size)
         rows = [*folders.items(), ("in all", [size for sizes in folders.values() for size in sizes])]
         width = max(len(name) for name, _ in rows)
-        return [f"{name:<{width}}  {len(sizes):>6,} objects  {sum(sizes) / 1e6:>9,.1f} MB" for name, sizes in rows]
+        return [
+            f"{name:<{width}}  {len(sizes):>6,} object{'s' * (len(sizes) != 1):1}  {sum(sizes) / 1e6:>9,.1f} MB"
+            for name, sizes in rows
+        ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -179,7 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if lacking := missing():
         parser.error(lacking)
-    server = S3Server(given.keep or Path(tempfile.mkdtemp(prefix="couloir-s3-"))).start()
+    server = S3Server(
+        given.keep.absolute() if given.keep else Path(tempfile.mkdtemp(prefix="couloir-s3-"))
+    ).start()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= KEYS | {"AWS_ENDPOINT_URL": server.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
     try:
@@ -187,9 +192,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"S3 server: {server.endpoint}", file=sys.stderr)
         code = subprocess.run(given.command, env=environment, check=False).returncode
         print("\nWhat the AWS command line lists in s3://demo:", *server.summary("demo"), sep="\n  ")
-        print(
-            "Its data is kept" if given.keep else "Its data is gone now; --keep FOLDER keeps it", file=sys.stderr
-        )
+        told = f"kept in {given.keep}" if given.keep else "removed now; --keep FOLDER (make KEEP=FOLDER) keeps it"
+        print(f"\nThe server's data is {told}.", file=sys.stderr)
     finally:
         server.kill() if given.keep else server.close()
     return code
