@@ -11,7 +11,7 @@ import s3server
 
 from couloir.storage import Patience, explain, is_denied, open_place, persist
 
-SHORT = Patience(total_s=2, attempt_s=5)
+SHORT = Patience(total_s=2, attempt_s=15)
 
 
 @pytest.fixture
