@@ -85,6 +85,7 @@ def test_a_block_without_its_mark_is_not_complete_and_is_refused(output, block, 
     assert read_mark(output, block) is None
     write(output, block, 3, mark=False)
     assert read_mark(output, block) is None
+    assert not (output / ARCHIVE / block.key / "zarr.json").exists()
     with pytest.raises(StoreError, match=r"GG\.LH01\.\.EH/2024-02 is not complete.*couloir detect"):
         SpectrogramArchive(output, [block])
     write(output, block, 3)

@@ -3,10 +3,9 @@
 import logging
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -44,21 +43,10 @@ _AHEAD = 3
 """Tasks that fetch beside the one at work."""
 _AMONG_FIRST = 10
 """Priority of a task that ends what others began."""
+_LOOK_S = 3.0
+"""How often it is looked whether all workers are there, s."""
 _ANSWER_S = 10.0
 """How long a worker may take to say what it does, s."""
-
-
-@contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C, as a terminal sends it to all: this one stops them in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class LocalPool:
@@ -74,20 +62,23 @@ class LocalPool:
         self._stall_s = config.stall_s
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         logging.getLogger("distributed.nanny.memory").setLevel(logging.WARNING)
-        with dask.config.set(_SETTINGS), _interrupts_stay_here():
-            self._cluster = LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=1 + _AHEAD,
-                processes=True,
-                memory_limit=f"{config.memory_gb}GB",
-                dashboard_address="127.0.0.1:0",
-                host="127.0.0.1",
-            )
+        self._settings = dask.config.set(_SETTINGS)  # until the end: workers that died are started again by them
+        self._cluster = LocalCluster(
+            n_workers=0,  # they are started below: one that dies while it starts is not the end of the run
+            threads_per_worker=1 + _AHEAD,
+            processes=True,
+            memory_limit=f"{config.memory_gb}GB",
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+            plugins=(TakeTurns(round(config.read_ahead_mb * 1e6)),),
+        )
+        self._cluster.scale(self.workers)
         self._client = Client(self._cluster, set_as_default=False)
-        self._client.register_plugin(TakeTurns(round(config.read_ahead_mb * 1e6)))
         with self._client.as_current():
             self._completed = as_completed()
         self._ready: set[Future] = set()
+        self._dead: set[Any] = set()
+        self._looked = time.monotonic()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Start a task before those that wait."""
@@ -107,6 +98,7 @@ class LocalPool:
         end = time.monotonic() + timeout_s
         done = self._ready & set(handles)
         while not done and (left := end - time.monotonic()) > 0:
+            self._replace_the_dead()
             with self._completed.thread_condition:
                 if not self._completed.has_ready():
                     self._completed.thread_condition.wait(min(left, 0.1))
@@ -145,6 +137,19 @@ class LocalPool:
                 _kill(nanny)
         self._client.close(timeout=_ANSWER_S)
         self._cluster.close(timeout=_ANSWER_S)
+        self._settings.__exit__(None, None, None)
+
+    def _replace_the_dead(self) -> None:
+        """Start workers in place of those that died while they were starting: Dask does not try that twice."""
+        if time.monotonic() - self._looked < _LOOK_S:
+            return
+        self._looked = time.monotonic()
+        dead = {name for name, nanny in self._cluster.workers.items() if nanny.pid is None}
+        for name in dead & self._dead:
+            self._cluster.worker_spec.pop(name, None)
+        self._dead = dead
+        if len(self._cluster.worker_spec) < self.workers:
+            self._cluster.scale(self.workers)
 
     def _nannies(self) -> dict[str, Any]:
         return {nanny.worker_address: nanny for nanny in self._cluster.workers.values()}

@@ -1,6 +1,7 @@
 """Let a worker fetch for its next tasks while it works on one: within a budget of bytes, one at work at a time."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +37,10 @@ class Turns:
         self._budget = budget
         self._held = 0
         self._room = threading.Condition()
-        self._turn = threading.Lock()
+        self._turn = threading.Condition()
+        self._urgent = 0
         self.at_work: Any = None
-        """What the task whose turn it is calls itself."""
+        """What the task whose turn it is calls itself; None between turns."""
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
@@ -55,14 +57,20 @@ class Turns:
                 self._room.notify_all()
 
     @contextmanager
-    def turn(self, name: Any) -> Iterator[None]:
-        """Wait for the turn, and have it."""
+    def turn(self, name: Any, *, urgent: bool = False) -> Iterator[None]:
+        """Wait for the turn, and have it; an urgent task gets it before others that wait."""
         with self._turn:
+            self._urgent += urgent
+            while self.at_work is not None or (self._urgent and not urgent):
+                self._turn.wait()
+            self._urgent -= urgent
             self.at_work = name
-            try:
-                yield
-            finally:
+        try:
+            yield
+        finally:
+            with self._turn:
                 self.at_work = None
+                self._turn.notify_all()
 
 
 class TakeTurns(WorkerPlugin):  # type: ignore[misc]
@@ -80,22 +88,28 @@ class TakeTurns(WorkerPlugin):  # type: ignore[misc]
         self._budget = budget
 
     def setup(self, worker: Worker) -> None:
-        """Set a worker up, before it gets tasks."""
+        """Set a worker up before it gets tasks; Ctrl-C, which a terminal sends to all, is not for it."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.couloir_turns = Turns(self._budget)
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def in_turn(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a task when it is its turn."""
+    """Run a task before those that wait for their turn."""
     worker = get_worker()
-    with worker.couloir_turns.turn(worker.get_current_task()):
+    with worker.couloir_turns.turn(worker.get_current_task(), urgent=True):
         return function(*arguments)
 
 
 def fetch_then_in_turn(function: Callable[[Any, Any], Any], argument: Ahead) -> Any:
     """Fetch what a task needs beside the work of others, then run it when it is its turn."""
-    with get_worker().couloir_turns.room(argument.bytes_ahead):
-        return in_turn(function, argument, argument.fetch())
+    worker = get_worker()
+    turns = worker.couloir_turns
+    with turns.room(argument.bytes_ahead):
+        fetched = argument.fetch()
+        with turns.turn(worker.get_current_task()):
+            return function(argument, fetched)
 
 
 def at_work(dask_worker: Worker) -> Any:

@@ -138,7 +138,8 @@ class _Verification:
         except DamagedError as error:
             self._note(str(block), str(error))
             return
-        if read_mark(self._output, block) is None:
+        group = self._output / ARCHIVE / block.key
+        if not (group / "zarr.json").exists():
             if expected:
                 self._missing.append(f"detection of {block}")
             return
@@ -146,8 +147,7 @@ class _Verification:
             self._note(str(block), "has no checksums; `couloir detect --redo` makes it again")
             return
         self._checksums |= held
-        here = f"{ARCHIVE}/{block.key}"
-        there = {f"{here}/{name}" for name in (self._output / ARCHIVE / block.key).walk()}
+        there = {f"{ARCHIVE}/{block.key}/{name}" for name in group.walk()}
         for path in sorted(there - held.keys()):
             self._note(path, "was not written by a run")
 

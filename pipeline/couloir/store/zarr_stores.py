@@ -58,6 +58,11 @@ class PatientStore(WrapperStore[Store]):
         """Write an object."""
         await self._try(lambda: self._store.set(key, value), len(value))
 
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        """Write an object unless there is one: nobody else writes here."""
+        if not await self.exists(key):
+            await self.set(key, value)
+
     async def delete(self, key: str) -> None:
         """Remove an object."""
         await self._try(lambda: self._store.delete(key))
