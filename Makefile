@@ -5,13 +5,16 @@ DEMO ?= demo-output
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check wheel-test lock clean help
+.PHONY: demo demo-s3 test check wheel-test lock clean help
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.run  ## Set up, make a synthetic archive and run the whole job on it
 	@$(BIN)/couloir demo $(DEMO)
+
+demo-s3: $(VENV)/.dev  ## Run the demo with its archive and output in a bucket of a real S3 server here; KEEP=folder keeps it
+	@$(BIN)/python tests/support/s3server.py run $(if $(KEEP),--keep $(KEEP)) -- $(BIN)/couloir demo s3://demo/couloir
 
 test: check  ## Set up, check style and types, and pass the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -56,4 +59,4 @@ lock:  ## Resolve the dependencies again
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
 
 clean:  ## Remove the virtual environment, the demo's output and the caches
-	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) demo.yaml dist .mypy_cache .pytest_cache .ruff_cache

@@ -5,6 +5,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import faultproxy
+import fsspec
 import pytest
 import s3server
 from hypothesis import settings
@@ -52,7 +54,19 @@ def s3(s3_server, monkeypatch):
     for name, value in s3server.KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # keys are looked for there, too, and the wait is long
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # who has read the environment keeps what it found
     return s3_server
+
+
+@pytest.fixture
+def proxy(s3):
+    """Put a proxy before the S3 server that can be told to fail."""
+    between = faultproxy.FaultProxy(s3.ports[0])
+    yield between
+    between.close()
 
 
 @pytest.fixture

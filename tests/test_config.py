@@ -110,6 +110,19 @@ def test_credentials_are_refused_however_deep(section, options):
         section.model_validate(ARCHIVE | {"storage_options": options})
 
 
+def test_a_password_in_an_options_url_is_refused():
+    with pytest.raises(ValidationError, match="holds a password"):
+        OutputConfig(url="s3://b/x", storage_options={"endpoint_url": "https://me:secret@host:9000"})
+
+
+@pytest.mark.parametrize(
+    "query", ["X-Amz-Credential=a&X-Amz-Signature=b", "sv=2020&sig=b", "X-Goog-Signature=b", "AWSAccessKeyId=a"]
+)
+def test_a_signed_url_is_refused(query):
+    with pytest.raises(ValidationError, match="is signed"):
+        OutputConfig(url=f"https://host/a?{query}")
+
+
 def test_harmless_options_pass():
     options = {
         "anon": True,
@@ -121,7 +134,13 @@ def test_harmless_options_pass():
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://AKIA:secret@bucket/a", "s3://AKIA:sec/ret@bucket/a", "https://me:1234@host/a", "FTP://me:x@host:21/a"],
+    [
+        "s3://AKIA:secret@bucket/a",
+        "s3://AKIA:12/ret@bucket/a",
+        "s3://AKIA:sec/ret@bucket/a",
+        "https://me:1234@host/a",
+        "FTP://me:x@host:21/a",
+    ],
 )
 def test_a_password_in_a_url_is_refused(url):
     with pytest.raises(ValidationError, match="holds a password"):
@@ -129,7 +148,15 @@ def test_a_password_in_a_url_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://bucket/a:b", "https://host:8080/a@b", "ftp://me@host/a", "/data/a:b@c", "memory://x"]
+    "url",
+    [
+        "s3://bucket/a:b",
+        "https://host:8080/a@b",
+        "ftp://me@host/a",
+        "/data/a:b@c",
+        "memory://x",
+        "https://h/a?sigma=1",
+    ],
 )
 def test_urls_without_a_password_pass(url):
     assert OutputConfig(url=url).url == url

@@ -6,6 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from couloir.cli import main
+from couloir.runfile import load
+from couloir.stages.demo import prepare_demo
+from couloir.stages.plan import plan
+from couloir.store.location import Location
 
 pytestmark = pytest.mark.filterwarnings("ignore::couloir.errors.CouloirWarning")  # too short a training
 SHORT = {
@@ -22,6 +26,25 @@ def demo(tmp_path_factory):
     result = CliRunner(env=SHORT).invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return folder, result.output
+
+
+def test_it_goes_to_a_url_as_well_and_the_run_file_stays_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_file = prepare_demo("memory://demo/x/", days=1, stations=1, workers=1, progress=lambda *_: None)
+    config = load(run_file, environment={})
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.yaml"]
+    assert (config.archive.url, config.output.url) == ("memory://demo/x/archive", "memory://demo/x/output")
+    assert Location(config.catalog.truth).read_text().startswith("network,station")
+    assert plan(config).station_days == 1
+
+
+def test_a_url_with_a_password_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["demo", "s3://key:s3cr3t@bucket/x"])
+    assert result.exit_code == 1
+    assert "holds a password" in result.output
+    assert "s3cr3t" not in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def again(folder, *arguments):

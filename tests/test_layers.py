@@ -8,7 +8,7 @@ import pytest
 import couloir
 
 ROOT = Path(couloir.__file__).parent
-GROUND = {"config", "errors", "identifiers", "storage"}
+GROUND = {"config", "errors", "identifiers", "storage", "storage_errors"}
 ALLOWED = {
     "kernels": {"kernels"},
     "dec": {"dec", "kernels"} | GROUND,

@@ -298,7 +298,9 @@ def synth(
 def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
     """Run the whole job on a synthetic archive, in a few minutes.
 
-    Reads nothing. Writes FOLDER: the archive, its truth, run.yaml, and the run's output.
+    Reads nothing. Writes FOLDER: the archive, its truth, run.yaml, and the run's output. FOLDER may be a URL, like
+    s3://bucket/prefix; the run file is then demo.yaml in the working directory. AWS_ENDPOINT_URL names a server
+    that is not Amazon's.
     """
     from couloir.jobs import run_all
     from couloir.stages.demo import prepare_demo
@@ -307,7 +309,7 @@ def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
     with progress_bar() as bar:
         task = bar.add_task("synthesise", total=days * stations, note="")
         run_file = prepare_demo(
-            Path(folder),
+            folder,
             days=days,
             stations=stations,
             workers=workers or os.cpu_count() or 1,

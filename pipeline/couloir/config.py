@@ -51,12 +51,17 @@ def _refuse_credentials(options: Any) -> Any:
                     "AWS_SECRET_ACCESS_KEY in the environment, or name a `profile`"
                 )
             _refuse_credentials(value)
+    elif isinstance(options, str):
+        _refuse_userinfo(options)
     return options
 
 
 def _refuse_userinfo(url: str) -> str:
-    if re.search(r"://[^/@]*:(?!\d*(/|$))[^@]*@", url):  # user:password@, not host:port/with@sign
+    # user:password@, not host:port/with@sign; a bucket has no port
+    if re.search(r"://[^/@]*:(?!\d*(/|$))[^@]*@|^s3a?://[^/@]*:", url):
         raise ValueError("the URL holds a password: give credentials in the environment")
+    if re.search(r"[?&](X-(Amz|Goog)-)?(Signature|Credential|sig|AWSAccessKeyId)=", url, re.IGNORECASE):
+        raise ValueError("the URL is signed, and a signature is a credential: give the plain URL")
     return url
 
 
@@ -279,7 +284,7 @@ class CatalogConfig(Section):
     """Events on at least this many stations within coincidence_s make one network event; null: not looked for."""
     coincidence_s: Positive = 10.0
     """Longest time between the first and the last onset of a network event, s."""
-    truth: str | None = None
+    truth: Url | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""
 

@@ -1,40 +1,44 @@
 """Reach a disk or a bucket with a limit for every wait: tries again what may go well, and says why it did not."""
 
 import asyncio
-import errno
 import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import fsspec
 from fsspec.asyn import sync
-from fsspec.exceptions import FSTimeoutError
 
 from couloir.errors import ConfigError
+from couloir.storage_errors import explain, is_denied, is_taken, may_pass, one_line, without_secrets
+
+__all__ = [
+    "CONNECTIONS",
+    "SLOWEST",
+    "Patience",
+    "exists",
+    "explain",
+    "is_denied",
+    "is_taken",
+    "may_pass",
+    "open_place",
+    "persist",
+    "persist_async",
+]
 
 T = TypeVar("T")
 
 SLOWEST = 1e6
 """Bytes a second below which a transfer is given up and begun again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-_CONNECT_S = 10.0
-_THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"} | {
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "InternalError",
-    "ServiceUnavailable",
-    "OperationAborted",
-}
-_NETWORK = {"HTTPClientError", "IncompleteReadError", "IncompleteRead", "ResponseStreamingError"} | {
-    "ResponseParserError",
-    "ClientConnectionError",
-    "ClientPayloadError",
-}
-"""Classes of HTTP libraries, by name: they are not imported where no bucket is read."""
-_PASSING_ERRNO = frozenset({errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.EPIPE, errno.ESTALE})
+_CONNECT_S, _READ_S = 10.0, 60.0
+_LARGEST_PUT = 5 << 30
+"""Bytes that S3 takes in one piece."""
+CONNECTIONS = 50
+"""Connections to one server: who has more calls under way than that lets them wait within their own limits."""
 
 
 @dataclass(frozen=True)
@@ -81,24 +85,65 @@ def open_place(
     """
     given = dict(options)
     protocol = fsspec.core.split_protocol(url)[0] or "file"
-    patience = patience or Patience()
     if protocol in ("s3", "s3a"):
-        limits = {
-            "connect_timeout": _CONNECT_S,
-            "read_timeout": patience.attempt_s,
-            "retries": {"max_attempts": 0},
-        }
-        given["config_kwargs"] = {**limits, **given.get("config_kwargs", {})}
-        given.setdefault("use_listings_cache", False)
+        given = _for_s3(given, patience or Patience())
     if asynchronous:
         given["asynchronous"] = True
     try:
         file_system, path = fsspec.core.url_to_fs(url, **given)
+        if protocol in ("s3", "s3a"):
+            _check_session(file_system)
     except (ValueError, ImportError, TypeError) as error:
-        raise ConfigError(f"cannot open {url}: {error}") from error
-    if hasattr(file_system, "retries"):
-        file_system.retries = 1
+        raise ConfigError(f"cannot open {without_secrets(url)}: {one_line(error)}. {_remedy(error)}") from error
+    if protocol in ("s3", "s3a"):
+        _keep_whole(file_system)
     return file_system, path.rstrip("/")
+
+
+def _for_s3(options: dict[str, Any], patience: Patience) -> dict[str, Any]:
+    """Add the limits of a connection to the options of an S3 file system, and check the server's address."""
+    endpoint = options.get("endpoint_url")
+    if endpoint is not None and not re.match(r"https?://[^/]", str(endpoint)):
+        raise ConfigError(
+            f"storage_options.endpoint_url is {without_secrets(str(endpoint))!r}: expected a whole URL, "
+            "like https://minio.example.org:9000"
+        )
+    limits = {
+        "connect_timeout": min(_CONNECT_S, patience.attempt_s),
+        "read_timeout": max(_READ_S, patience.attempt_s),  # an attempt ends by itself, and later if it is large
+        "retries": {"total_max_attempts": 1},
+        "max_pool_connections": CONNECTIONS,
+    }
+    config = {**limits, **options.get("config_kwargs", {})}
+    return {"use_listings_cache": False, **options, "config_kwargs": config}
+
+
+def _keep_whole(file_system: Any) -> None:
+    """Let s3fs try once, and send an object in one piece: parts of an upload given up would stay, and cost."""
+    file_system.retries = 1
+    if not isinstance(file_system._pipe_file, partial):
+        file_system._pipe_file = partial(file_system._pipe_file, chunksize=_LARGEST_PUT // 2)
+
+
+def _check_session(file_system: Any) -> None:
+    """Find a wrong option or profile now: s3fs would at the first call, amid the work."""
+    from aiobotocore.session import AioSession
+    from botocore.exceptions import ProfileNotFound
+
+    try:
+        AioSession(**file_system.kwargs).get_scoped_config()
+    except ProfileNotFound as error:
+        raise ValueError(str(error)) from error
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ImportError):
+        return "Install what it names into this environment, and into the workers'"
+    if isinstance(error, TypeError):
+        return "Check storage_options: endpoint_url, anon and profile are common"
+    if "profile" in str(error):
+        return "Check AWS_PROFILE and storage_options.profile, and look at `aws configure list-profiles`"
+    return "Use a path, s3://bucket/prefix, or another URL that fsspec knows"
 
 
 def persist(
@@ -160,82 +205,13 @@ def _pauses(patience: Patience) -> Iterator[float]:
         longest = min(2 * longest, _LONGEST_PAUSE)
 
 
-def may_pass(error: BaseException) -> bool:
-    """Say whether what went wrong may go well another time: the network, a busy server, a timeout."""
-    for one in _chain(error):
-        status, code = _answer(one)
-        if status is not None:
-            return status >= 500 or status == 429 or code in _THROTTLED
-        if isinstance(one, TimeoutError | FSTimeoutError | ConnectionError):
-            return True
-        if any(parent.__name__ in _NETWORK for parent in type(one).__mro__):
-            return True
-        if isinstance(one, OSError) and one.errno in _PASSING_ERRNO:
-            return True
-    return False
+def exists(file_system: Any, path: str, *, patience: Patience) -> bool:
+    """Say whether there is an object or a folder; raise when that cannot be found out.
 
-
-def explain(error: BaseException) -> str:
-    """Say in one line what went wrong and, where it is known, what to do; without credentials."""
-    codes = {_answer(one)[1] for one in _chain(error)}
-    names = {type(one).__name__ for one in _chain(error)}
-    numbers = {one.errno for one in _chain(error) if isinstance(one, OSError)}
-    told = f"{type(error).__name__}: {_one_line(error)}" if str(error).strip() else type(error).__name__
-    if isinstance(error, TimeoutError | FSTimeoutError):
-        told = "no answer in time"
-    if names & {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"}:
-        return (
-            f"no credentials ({told}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or storage_options "
-            "{profile: ...}, or {anon: true} for a public bucket"
-        )
-    if codes & {"NoSuchBucket"} or "bucket does not exist" in told:
-        return "the bucket does not exist"
-    if codes & {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}:
-        return f"the credentials are refused ({told})"
-    if codes & {"AccessDenied", "403", "Forbidden"} or isinstance(error, PermissionError):
-        return f"access denied ({told}): check the credentials and permissions"
-    if errno.ENOSPC in numbers or errno.EDQUOT in numbers:
-        return f"no space left ({told})"
-    if errno.EROFS in numbers:
-        return f"read-only ({told})"
-    return told
-
-
-def is_denied(error: BaseException) -> bool:
-    """Say whether access was refused, for good."""
-    return isinstance(error, PermissionError) or any(_answer(one)[0] in (401, 403) for one in _chain(error))
-
-
-def is_taken(error: BaseException) -> bool:
-    """Say whether an object that should be created is there already."""
-    return any(
-        isinstance(one, FileExistsError) or _answer(one)[0] == 412 or _answer(one)[1] == "PreconditionFailed"
-        for one in _chain(error)
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    for _ in range(5):
-        if seen is None:
-            return
-        yield seen
-        seen = seen.__cause__
-
-
-def _answer(error: BaseException) -> tuple[int | None, str]:
-    """Give the status and the code of a server's answer, as botocore keeps them."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, Mapping):
-        return None, ""
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return status, str(response.get("Error", {}).get("Code", ""))
-
-
-_SECRETS = re.compile(r"(?i)(AWSAccessKeyId=|Credential=|Signature=|X-Amz-[A-Za-z-]+=)[^&\s]+|//[^/@\s]+@")
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    text = _SECRETS.sub(lambda found: (found.group(1) or "//") + "...", text)
-    return text if len(text) <= 300 else text[:300] + " ..."
+    s3fs answers its own `exists` of a bucket with False whatever went wrong.
+    """
+    try:
+        persist(file_system, "info", path, patience=patience)
+    except FileNotFoundError:
+        return False
+    return True

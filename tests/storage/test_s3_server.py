@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import fsspec
 import pytest
 import s3server
@@ -15,6 +18,19 @@ def test_the_server_keeps_what_it_stored_when_it_is_killed(s3, bucket):
     s3.kill()
     s3.start()
     assert s3.keys(bucket) == {"kept": 4}
+
+
+def test_a_command_runs_with_the_server_in_its_environment(tmp_path):
+    code = (
+        "import fsspec; fsspec.filesystem('s3').pipe_file('demo/top/sub/x', bytes(2_000_000)); raise SystemExit(7)"
+    )
+    command = [sys.executable, s3server.__file__, "run", "--keep", str(tmp_path), "--", sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 7, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()[2:]]
+    assert lines == [["top/sub/x", "1", "object", "2.0", "MB"], ["in", "all", "1", "object", "2.0", "MB"]]
+    assert "kept" in result.stderr
+    assert list(tmp_path.iterdir())
 
 
 def test_anonymous_access_is_to_the_public_bucket_only(s3, bucket):

@@ -1,5 +1,10 @@
-"""A real S3 server on loopback, with keys required, and the AWS command line to look into it."""
+"""A real S3 server on loopback, with keys required, and the AWS command line to look into it.
 
+``python s3server.py run [--keep FOLDER] -- COMMAND ...`` runs a command with the server in its environment, and
+shows what it left in the bucket.
+"""
+
+import argparse
 import contextlib
 import json
 import os
@@ -8,9 +13,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import botocore.session
 
 KEYS = {"AWS_ACCESS_KEY_ID": "ciaccess", "AWS_SECRET_ACCESS_KEY": "cisecret123"}
 READ_ONLY_KEYS = {"AWS_ACCESS_KEY_ID": "roaccess", "AWS_SECRET_ACCESS_KEY": "rosecret123"}
@@ -98,10 +108,20 @@ class S3Server:
             assert self.process is not None
             if self.process.poll() is not None:
                 break
-            if self.aws("s3api", "list-buckets", check=False).returncode == 0:
+            if self._refuses_strangers() and self.aws("s3api", "list-buckets", check=False).returncode == 0:
                 return
-            time.sleep(0.2)
+            time.sleep(0.1)
         raise RuntimeError(f"the S3 server does not start: {(self.folder / 'weed.log').read_text()[-2000:]}")
+
+    def _refuses_strangers(self) -> bool:
+        """Say whether it answers and knows its keys: for a moment after a start it takes any."""
+        try:
+            urllib.request.urlopen(f"{self.endpoint}/strangers/x", timeout=5)  # noqa: S310 - http on loopback
+        except urllib.error.HTTPError as error:
+            return error.code == 403
+        except OSError:
+            return False
+        return False
 
     def kill(self) -> None:
         """Stop it at once, as a machine that dies; what it stored stays."""
@@ -127,9 +147,57 @@ class S3Server:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=check, timeout=120)
 
     def make_bucket(self, name: str) -> None:
-        self.aws("s3api", "create-bucket", "--bucket", name)
+        session = botocore.session.Session()
+        session.set_credentials(*KEYS.values())
+        client = session.create_client("s3", region_name="us-east-1", endpoint_url=self.endpoint)
+        with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=name)
 
     def keys(self, bucket: str, prefix: str = "") -> dict[str, int]:
         """List every object under a prefix with its size, as the AWS command line sees it."""
         told = self.aws("s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix, "--output", "json")
         return {item["Key"]: item["Size"] for item in json.loads(told.stdout or "{}").get("Contents", [])}
+
+    def summary(self, bucket: str, depth: int = 3) -> list[str]:
+        """Count the objects and bytes of each folder, as the AWS command line lists them."""
+        folders: dict[str, list[int]] = {}
+        for key, size in self.keys(bucket).items():
+            parts = key.split("/")
+            name = "/".join(parts[:depth]) + ("/" if len(parts) > depth else "")
+            folders.setdefault(name, []).append(size)
+        rows = [*folders.items(), ("in all", [size for sizes in folders.values() for size in sizes])]
+        width = max(len(name) for name, _ in rows)
+        return [
+            f"{name:<{width}}  {len(sizes):>6,} object{'s' * (len(sizes) != 1):1}  {sum(sizes) / 1e6:>9,.1f} MB"
+            for name, sizes in rows
+        ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command with the server, and show what it left in the bucket ``demo``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("action", choices=["run"])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the data here, and go on from it")
+    parser.add_argument("command", nargs="+")
+    given = parser.parse_args(arguments)
+    if lacking := missing():
+        parser.error(lacking)
+    server = S3Server(
+        given.keep.absolute() if given.keep else Path(tempfile.mkdtemp(prefix="couloir-s3-"))
+    ).start()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= KEYS | {"AWS_ENDPOINT_URL": server.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+    try:
+        server.make_bucket("demo")
+        print(f"S3 server: {server.endpoint}", file=sys.stderr)
+        code = subprocess.run(given.command, env=environment, check=False).returncode
+        print("\nWhat the AWS command line lists in s3://demo:", *server.summary("demo"), sep="\n  ")
+        told = f"kept in {given.keep}" if given.keep else "removed now; --keep FOLDER (make KEEP=FOLDER) keeps it"
+        print(f"\nThe server's data is {told}.", file=sys.stderr)
+    finally:
+        server.kill() if given.keep else server.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from couloir.runfile import build
+from couloir.store.location import Location
 from couloir.synth import SynthSpec, write_archive
 
 START = dt.date(2024, 3, 4)
@@ -13,13 +15,14 @@ START = dt.date(2024, 3, 4)
 
 
 def prepare_demo(
-    root: Path, *, days: int, stations: int, workers: int, progress: Callable[[int, int], None]
+    root: str, *, days: int, stations: int, workers: int, progress: Callable[[int, int], None]
 ) -> Path:
-    """Write ``archive/`` and ``run.yaml`` under a folder.
+    """Write ``archive/`` under a folder or URL, and a run file.
 
     Parameters
     ----------
-    root : Path
+    root : str
+        Folder or bucket prefix.
     days, stations : int
         Size of the archive.
     workers : int
@@ -30,18 +33,23 @@ def prepare_demo(
     Returns
     -------
     Path
-        The run file.
+        The run file: ``run.yaml`` in the folder, or ``demo.yaml`` in the working directory when that is no folder.
     """
-    spec = SynthSpec(start=START, days=days, stations=stations)
-    truth = write_archive(str(root / "archive"), spec, progress=progress, workers=workers)
+    place = Location(root)
+    folder = place.local_path
+    archive = str(folder / "archive") if folder else str(place / "archive")
+    output = str(folder / "output") if folder else str(place / "output")
     settings = {
         "preset": "small",
-        "archive": {"url": str(root / "archive"), "start": START, "end": START + dt.timedelta(days=days)},
-        "output": {"url": str(root / "output")},
-        "catalog": {"truth": truth},
+        "archive": {"url": archive, "start": START, "end": START + dt.timedelta(days=days)},
+        "output": {"url": output},
+        "catalog": {"truth": f"{archive}/truth.csv"},
         "compute": {"workers": workers},
     }
-    run_file = root / "run.yaml"
+    build(settings)
+    spec = SynthSpec(start=START, days=days, stations=stations)
+    write_archive(archive, spec, progress=progress, workers=workers)
+    run_file = folder / "run.yaml" if folder else Path("demo.yaml")
     head = f"# The demo's run file. Again, or with a change: couloir run {run_file}\n"
     run_file.write_text(head + yaml.safe_dump(settings, sort_keys=False))
     return run_file
