@@ -62,7 +62,8 @@ def by_detecting(folder: Path) -> Callable[[damage.Damaged], str]:
         path.write_bytes(item.data)
         key = StationDay(channel.band, day)
         files = {day: DayFiles(key, (ArchiveObject(str(path), len(item.data), "1", channel, day),))}
-        outcome = detect_station_day(DayTask(key, files, frozenset({day}), archive, settings)).outcome
+        task = DayTask(key, files, frozenset({day}), archive, settings)
+        outcome = detect_station_day(task, task.fetch()).outcome
         check_texts((outcome.reason, *outcome.remarks))
         assert outcome.status != "failed", outcome.reason
         assert (outcome.status in FAILURES) <= (path.name in outcome.reason), outcome.reason
