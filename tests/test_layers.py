@@ -8,10 +8,10 @@ import pytest
 import couloir
 
 ROOT = Path(couloir.__file__).parent
-GROUND = {"config", "errors", "identifiers"}
+GROUND = {"config", "errors", "identifiers", "storage"}
 ALLOWED = {
     "kernels": {"kernels"},
-    "dec": {"dec", "kernels"} | GROUND,
+    "dec": {"dec", "kernels"} | GROUND - {"storage"},
     **{
         place: {place, "kernels"} | GROUND
         for place in ("archive", "store", "catalog", "report", "compute", "synth")

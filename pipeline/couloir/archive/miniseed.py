@@ -51,6 +51,12 @@ def holds_miniseed(data: bytes) -> bool:
     return _HEADER.search(data) is not None
 
 
+def find_header(data: bytes, start: int) -> int:
+    """Give the position of the next bytes that look like a record's beginning, else the end."""
+    found = _HEADER.search(data, start)
+    return found.start() if found else len(data)
+
+
 def read_miniseed(data: bytes) -> Recording:
     """Read whole records, in any order, of any channels.
 
@@ -106,12 +112,11 @@ def _sift(data: bytes, damaged: list[str]) -> list[bytes]:
     while len(data) - position >= _SHORTEST:
         try:
             encoding, alone = _record_at(view, position)
-            if _swallows(view[position : position + len(alone)]):
+            if swallows(view[position : position + len(alone)]):
                 raise ValueError("a record is said to be longer than it is")
         except _DAMAGE as error:
             damaged.append(" ".join(str(error).split()))
-            found = _HEADER.search(data, position + 1)
-            position = found.start() if found else len(data)
+            position = find_header(data, position + 1)
             continue
         good.setdefault(encoding, []).append(alone)
         position += len(alone)
@@ -130,7 +135,7 @@ def _record_at(view: memoryview, position: int) -> tuple[int, memoryview]:
     return encoding, alone
 
 
-def _swallows(record: memoryview) -> bool:
+def swallows(record: memoryview) -> bool:
     """Say whether another record begins inside one: its length is wrong."""
     for found in _HEADER.finditer(record, _SHORTEST):
         try:

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from couloir.kernels.spectrogram import COMPONENTS
 from couloir.stages.midnight import DetectedDay, DetectedDays
 from couloir.stages.settings import detection_rule
 from couloir.stages.windows import cut_windows
+from couloir.storage import open_place
 from couloir.store.events import Event
 from couloir.store.outcomes import Outcome, Status
 
@@ -96,7 +96,7 @@ def detect_station_day(task: DayTask) -> DayResult:
 
 
 def _detect(task: DayTask) -> DayResult:
-    file_system, _ = fsspec.core.url_to_fs(task.archive.url, **dict(task.archive.storage_options))
+    file_system, _ = open_place(task.archive.url, task.archive.storage_options)
     fetcher = Fetcher(file_system)
     settings = task.detect
     context_s = settings.window_s + settings.merge_s + _SETTLING_S

@@ -1,0 +1,99 @@
+"""Open an archive, and list one folder of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from couloir.archive.layout import Layout
+from couloir.errors import ArchiveError, ConfigError
+from couloir.storage import Patience, explain, open_place, persist
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Hold the file system of an archive, and how it is laid out."""
+
+    url: str
+    root: str
+    file_system: Any
+    layout: Layout
+    patience: Patience = PATIENCE
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        layout: Layout,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        patience: Patience = PATIENCE,
+    ) -> "Archive":
+        """Open an archive.
+
+        Raises
+        ------
+        ArchiveError
+            When its URL or the storage options are wrong.
+        """
+        try:
+            file_system, root = open_place(url, storage_options or {}, patience=patience)
+        except ConfigError as error:
+            raise ArchiveError(f"archive.url: {error}") from error
+        return cls(url, root, file_system, layout, patience)
+
+    @property
+    def by_prefix(self) -> bool:
+        """Whether the storage itself can tell what begins with a prefix."""
+        return "s3" in tuple(self.file_system.protocol)
+
+    def entries(self, path: str, prefix: str = "") -> list[dict[str, Any]]:
+        """List a folder, or what in it begins with a prefix if the storage is `by_prefix`.
+
+        Raises
+        ------
+        ArchiveError
+            When it cannot be listed. A folder that is not there holds nothing.
+        """
+        try:
+            found = self._list(path, prefix)
+        except FileNotFoundError:
+            return []
+        except Exception as error:  # every file system has errors of its own
+            where = "" if path == self.root else f" at {path}"
+            raise ArchiveError(f"archive.url: cannot list {self.url}{where}: {explain(error)}") from error
+        return [entry for entry in found if entry["name"].rstrip("/") != path]
+
+    def _list(self, path: str, prefix: str) -> list[dict[str, Any]]:
+        if prefix:
+            told = persist(
+                self.file_system,
+                "find",
+                path,
+                prefix=prefix,
+                maxdepth=1,
+                withdirs=True,
+                detail=True,
+                patience=self.patience,
+            )
+            return list(told.values())
+        entries: list[dict[str, Any]] = persist(self.file_system, "ls", path, detail=True, patience=self.patience)
+        return entries
+
+    def check_root(self) -> None:
+        """Refuse a root that is not there.
+
+        Raises
+        ------
+        ArchiveError
+        """
+        try:
+            persist(self.file_system, "ls", self.root, detail=True, patience=self.patience)
+        except FileNotFoundError as error:
+            told = explain(error)
+            if "bucket" not in told or not self.url.startswith("s3"):
+                told = "Give the folder or bucket prefix above what archive.layout describes"
+            raise ArchiveError(f"archive.url: {self.url} does not exist. {told[0].upper()}{told[1:]}.") from error
+        except Exception as error:  # every file system has errors of its own
+            raise ArchiveError(f"archive.url: cannot list {self.url}: {explain(error)}") from error
