@@ -88,9 +88,9 @@ class _Station:
 
     def run(self) -> list[tuple[Leaf, tuple[ChannelId, ...]]]:
         """Look at both ends and between them, as long as neighbours that were looked at differ."""
-        last = len(self.leaves) - 1
-        ends = self._look(range(last + 1)), self._look(range(last, -1, -1))
-        spans = deque([ends])
+        count = len(self.leaves)
+        ends = self._look(range(count)), self._look(range(count - 1, -1, -1))
+        spans: deque[tuple[int | None, int | None]] = deque([ends])
         while spans:
             first, last = spans.popleft()
             if first is None or last is None or last - first < 2 or self.seen[first] == self.seen[last]:

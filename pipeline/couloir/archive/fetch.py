@@ -163,9 +163,10 @@ class Fetcher:
     def _read(self, request: Request) -> bytes:
         self._fetch([request])
         found = self._held[request]
-        if isinstance(found, UnreachableError):
+        if isinstance(found, UnreachableError):  # kept: it was tried for long enough
             raise found
-        return self._held.pop(request)
+        del self._held[request]
+        return found
 
     def _attempt(self, request: Request) -> bytes | UnreachableError:
         try:

@@ -131,7 +131,5 @@ def _explain_contents(url: str, patterns: Sequence[Pattern], seen: Contents) -> 
     for channel in seen.there:
         met.note(codes_of(channel))
     wished = ", ".join(map(str, patterns))
-    head = (
-        f"nothing in {url} matches {wished}: its objects hold many channels, and those looked into none of these."
-    )
+    head = f"nothing in {url} matches {wished}: its objects hold many channels, but none of these."
     return "\n  ".join([explain(head, met, patterns), *seen.left_out])

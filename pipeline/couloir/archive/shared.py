@@ -1,6 +1,7 @@
 """Tell apart the records of an object that holds many channels, without decoding their samples."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def _alike_runs(rows: NDArray[np.uint8]) -> Iterator[tuple[ChannelId, int, int]]
     bounds = [0, *changes.tolist(), len(rows)]
     known: dict[bytes, ChannelId] = {}
     length = rows.shape[1]
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in pairwise(bounds):
         name = codes[first].tobytes()
         channel = known.get(name) or known.setdefault(name, _channel_of(name))
         yield channel, first * length, last * length

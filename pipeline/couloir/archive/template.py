@@ -54,8 +54,8 @@ class Piece:
         """Take a field's padding off; None where what is left is no value of the field."""
         value = text
         if self.padding:
-            fill, side = self.padding[:2]
-            value = text.rstrip(fill) if side == "<" else text.lstrip(fill)
+            fill = self.padding[0]
+            value = text.rstrip(fill) if self.padding[1] == "<" else text.lstrip(fill)
         return value if re.fullmatch(FIELDS[self.field or ""], value) else None
 
     @property
