@@ -63,14 +63,8 @@ def show_plan(plan: Plan, workers: int) -> None:
     """Print what a run would do."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     chosen = any(band.beside for band in plan.bands)
-    for name in (
-        "sensor",
-        "components",
-        "days",
-        "MB",
-        "missing",
-        *(["left out of its station"] if chosen else []),
-    ):
+    others = ["left out of its station"] if chosen else []
+    for name in ("sensor", "components", "days", "MB", "missing", *others):
         table.add_column(name, justify="right" if name in ("days", "MB") else "left")
     for band in plan.bands:
         note = f"  ({band.incomplete} days without all three)" if band.incomplete else ""
@@ -94,9 +88,7 @@ def show_plan(plan: Plan, workers: int) -> None:
         if not known:
             out.print(f"Nothing of {sensor} in archive.stationxml: its amplitudes stay counts")
     if chosen:
-        out.print(
-            "One sensor of a station is taken a day: the first by archive.band_priority, or name it in select."
-        )
+        out.print("One sensor of a station is taken: the first by archive.band_priority, or name it in select.")
     skipped = sorted(plan.inventory.skipped.items())
     for reason, number in skipped[:_REASONS]:
         out.print(f"Left out: {reason} ({_count(number, 'time')})")

@@ -9,7 +9,7 @@ from typing import Any
 from couloir.archive.decode import Decoded, decode
 from couloir.archive.listing import ArchiveObject
 from couloir.archive.miniseed import is_miniseed
-from couloir.archive.place import PATIENCE
+from couloir.archive.place import PATIENCE, is_bucket_missing
 from couloir.archive.shared import split_band
 from couloir.errors import UnreachableError, UnreadableError
 from couloir.identifiers import BandId, ChannelId
@@ -181,7 +181,7 @@ class Fetcher:
             )
         except Exception as error:  # every file system has errors of its own
             told = explain(error)
-            if isinstance(error, FileNotFoundError) and "bucket" not in told:
+            if isinstance(error, FileNotFoundError) and not is_bucket_missing(error):
                 told = "it is gone since the archive was listed; run again to list it anew"
             unreachable = UnreachableError(f"{request.path} cannot be fetched: {told}")
             unreachable.__cause__ = error

@@ -11,6 +11,11 @@ from couloir.storage import Patience, explain, open_place, persist
 PATIENCE = Patience()
 
 
+def is_bucket_missing(error: FileNotFoundError) -> bool:
+    """Say whether it is the bucket that is not there, and not something in it."""
+    return explain(error) == "the bucket does not exist"
+
+
 @dataclass(frozen=True)
 class Archive:
     """Hold the file system of an archive, and how it is laid out."""
@@ -91,9 +96,11 @@ class Archive:
         try:
             persist(self.file_system, "ls", self.root, detail=True, patience=self.patience)
         except FileNotFoundError as error:
-            told = explain(error)
-            if "bucket" not in told or not self.url.startswith("s3"):
-                told = "Give the folder or bucket prefix above what archive.layout describes"
-            raise ArchiveError(f"archive.url: {self.url} does not exist. {told[0].upper()}{told[1:]}.") from error
+            if is_bucket_missing(error):
+                raise ArchiveError(f"archive.url: cannot list {self.url}: {explain(error)}") from error
+            raise ArchiveError(
+                f"archive.url: {self.url} does not exist. "
+                "Give the folder or bucket prefix above what archive.layout describes."
+            ) from error
         except Exception as error:  # every file system has errors of its own
             raise ArchiveError(f"archive.url: cannot list {self.url}: {explain(error)}") from error

@@ -110,7 +110,7 @@ class DayReader:
         remarks: list[str] = []
         tried = {item.channel.component: self._traces(item, day, remarks) for item in self.files[day].objects}
         if all(found is None for found in tried.values()):
-            raise UnreadableError("; ".join(remarks))
+            raise UnreadableError("; ".join(dict.fromkeys(remarks)))
         grids: dict[str, Grid] = {}
         for component, found in tried.items():
             if found:
