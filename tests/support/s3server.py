@@ -85,7 +85,7 @@ class S3Server:
             "-s3.port.lance=0",
             *ports,
         ]
-        command += ["-volume.max=40", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
+        command += ["-volume.max=5000", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
         command += ["-master.telemetry=false"]
         log = (self.folder / "weed.log").open("ab")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
