@@ -51,10 +51,11 @@ class Archive:
     @property
     def by_prefix(self) -> bool:
         """Whether the storage itself can tell what begins with a prefix."""
-        return "s3" in tuple(self.file_system.protocol)
+        protocol = self.file_system.protocol
+        return "s3" in ([protocol] if isinstance(protocol, str) else protocol)
 
     def entries(self, path: str, prefix: str = "") -> list[dict[str, Any]]:
-        """List a folder, or what in it begins with a prefix if the storage is `by_prefix`.
+        """List a folder, or the objects in it that begin with a prefix if the storage is `by_prefix`.
 
         Raises
         ------
@@ -71,18 +72,10 @@ class Archive:
         return [entry for entry in found if entry["name"].rstrip("/") != path]
 
     def _list(self, path: str, prefix: str) -> list[dict[str, Any]]:
-        if prefix:
-            told = persist(
-                self.file_system,
-                "find",
-                path,
-                prefix=prefix,
-                maxdepth=1,
-                withdirs=True,
-                detail=True,
-                patience=self.patience,
-            )
-            return list(told.values())
+        if prefix:  # with maxdepth, as would be plainer, s3fs before 2026.3 refuses it
+            told = persist(self.file_system, "find", path, prefix=prefix, detail=True, patience=self.patience)
+            depth = path.count("/") + 1
+            return [entry for name, entry in told.items() if name.count("/") == depth]
         entries: list[dict[str, Any]] = persist(self.file_system, "ls", path, detail=True, patience=self.patience)
         return entries
 

@@ -117,7 +117,7 @@ class _Walk:
             return self._dated(branch, level, open_fields)
         read = level.reader(branch.known)
         found = []
-        for entry in self._entries(branch, level):
+        for entry in self.archive.entries(branch.path):
             name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
             if (fields := read(name)) is None or not self._is_folder(entry):
                 continue
@@ -140,7 +140,7 @@ class _Walk:
         level = self.archive.layout.levels[-1]
         read = level.reader(branch.known)
         found = []
-        for entry in self._entries(branch, level):
+        for entry in self._objects(branch, level):
             name = entry["name"].rsplit("/", 1)[-1]
             self.sighting.names.add(name)
             if entry["type"] == "directory" or (fields := read(name)) is None:
@@ -156,7 +156,7 @@ class _Walk:
                 found.append(Leaf(f"{branch.path}/{name}", size, version, codes, day, number))
         return found
 
-    def _entries(self, branch: _Branch, level: Level) -> Iterator[dict[str, Any]]:
+    def _objects(self, branch: _Branch, level: Level) -> Iterator[dict[str, Any]]:
         if not self.archive.by_prefix:
             yield from self.archive.entries(branch.path)
             return
