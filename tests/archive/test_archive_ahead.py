@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from couloir.archive import fetch
 from couloir.archive.fetch import Fetcher
 from couloir.archive.record import DayReader
 from couloir.errors import UnreachableError
@@ -162,3 +163,22 @@ def test_an_object_that_was_replaced_by_a_shorter_one_is_read_as_what_it_is(made
     record = ahead.read(made.day)
     valid = {name: int(np.diff(grid.runs).sum()) for name, grid in record.components.items()}
     assert 0 < valid["N"] < 0.7 * valid["Z"]
+
+
+def test_bytes_are_let_go_as_soon_as_they_are_decoded(made, reader, monkeypatch):
+    ahead, _ = reader()
+    ahead.fetch_ahead(made.day)
+    total, waiting = ahead.fetcher.held_bytes, []
+    plain = fetch.decode
+
+    def watch(data, channel, *, name):
+        waiting.append((ahead.fetcher.held_bytes, len(data)))
+        return plain(data, channel, name=name)
+
+    monkeypatch.setattr(fetch, "decode", watch)
+    ahead.read(made.day)
+    left = total
+    for held, size in waiting:
+        assert held == left - size
+        left = held
+    assert left == 0

@@ -94,7 +94,12 @@ def one_after_another(*parts):
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("joined", [interleave, one_after_another])
+def cut_off(*parts):
+    """End within a record, so that no rows of equal records can be made of it."""
+    return interleave(*parts) + bytes(100)
+
+
+@pytest.mark.parametrize("joined", [interleave, one_after_another, cut_off])
 def test_a_station_day_is_the_same_as_from_objects_of_one_channel(twice, joined):
     for day in DAYS:
         twice.put(day, joined=joined)
@@ -112,16 +117,28 @@ def damage_header(code, data):
     return data[: 5 * 512 + 44] + b"\xff" * 8 + data[5 * 512 + 52 :] if code == "HHN" else data
 
 
+def damage_time(code, data):
+    """Give the sixth record a time that no calendar has: it is not parsed, but its codes are there."""
+    return data[: 5 * 512 + 20] + b"\xff" * 4 + data[5 * 512 + 24 :] if code == "HHN" else data
+
+
 def zero_record(code, data):
     return data[: 5 * 512] + bytes(512) + data[6 * 512 :] if code == "HHN" else data
 
 
-@pytest.mark.parametrize("edit", [damage_data, damage_header, zero_record])
+@pytest.mark.parametrize("edit", [damage_data, damage_header, damage_time, zero_record])
 def test_damage_costs_the_same_samples_as_in_an_object_of_one_channel(twice, edit):
     twice.put(DAYS[0], edit=edit)
     expected = twice.reader("alone").read(DAYS[0])
     assert expected.components["N"].runs.size > 2
     assert_same(twice.reader("shared").read(DAYS[0]), expected)
+
+
+@pytest.mark.parametrize("joined", [interleave, cut_off])
+def test_damage_is_told_with_the_channel_that_it_names(twice, joined):
+    record = twice.put(DAYS[0], edit=damage_time, joined=joined).reader("shared").read(DAYS[0])
+    (remark,) = record.remarks
+    assert "(XX.AAA.00.HHN): 1 records do not decode" in remark
 
 
 def test_other_channels_in_the_object_are_no_remark(twice):
