@@ -4,16 +4,20 @@ import datetime as dt
 import threading
 import time
 
+import fsspec
 import numpy as np
 import pytest
+import s3server
 from fsspec.implementations.local import LocalFileSystem
 
 from couloir.archive import fetch
 from couloir.archive.fetch import Fetcher
+from couloir.archive.inventory import DayFiles
+from couloir.archive.listing import ArchiveObject
 from couloir.archive.record import DayReader
 from couloir.errors import UnreachableError
-from couloir.identifiers import ChannelId
-from couloir.storage import Patience
+from couloir.identifiers import ChannelId, StationDay
+from couloir.storage import Patience, open_place
 
 RATE = 20.0
 CODES = ("HHE", "HHN", "HHZ")
@@ -182,3 +186,30 @@ def test_bytes_are_let_go_as_soon_as_they_are_decoded(made, reader, monkeypatch)
         assert held == left - size
         left = held
     assert left == 0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ("denied", "access denied"),
+        ("gone", "it is gone since the archive was listed"),
+        ("frozen", "no answer in time"),
+    ],
+)
+def test_trouble_with_a_bucket_is_told_where_the_object_is_read(s3, bucket, made, monkeypatch, trouble, told):
+    if trouble == "denied":
+        for name, value in s3server.READ_ONLY_KEYS.items():
+            monkeypatch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    system, _ = open_place(f"s3://{bucket}", s3.options())
+    item = ArchiveObject(f"{bucket}/AAA.mseed", 512, "1", made.channel, made.day)
+    files = {made.day: DayFiles(StationDay(made.channel.band, made.day), (item,))}
+    fetcher = Fetcher(system, patience=Patience(total_s=0.5, attempt_s=0.5))
+    ahead = DayReader(fetcher, files, RATE, context_s=35.0)
+    s3.freeze(frozen=trouble == "frozen")
+    try:
+        ahead.fetch_ahead(made.day)
+        with pytest.raises(UnreachableError, match=rf"{bucket}/AAA\.mseed cannot be fetched: {told}"):
+            ahead.read(made.day)
+    finally:
+        s3.freeze(frozen=False)
