@@ -91,6 +91,12 @@ def holds_miniseed(data: bytes) -> bool:
     return _HEADER.search(data) is not None
 
 
+def find_header(data: bytes, start: int) -> int:
+    """Give the position of the next bytes that look like a record's beginning, else the end."""
+    found = _HEADER.search(data, start)
+    return found.start() if found else len(data)
+
+
 def read_miniseed(data: bytes, *, limit_s: float = LIMIT_S) -> Recording:
     """Read whole records, in any order, of any channels.
 
@@ -196,12 +202,11 @@ def _sift(data: bytes, reading: _Reading, damaged: _Notes) -> Iterator[Iterable[
         alone = reading.fresh()
         try:
             encoding, record = _record_at(view, position, alone)
-            if _swallows(record, reading):
+            if swallows(record, reading.deadline):
                 raise ValueError("a record is said to be longer than it is")
         except _DAMAGE as error:
             damaged.add(str(error))
-            found = _HEADER.search(data, position + 1)
-            position = found.start() if found else len(data)
+            position = find_header(data, position + 1)
             reading.deadline.check()
             continue
         kept = doubtful if _fails_checksum(alone) else good
@@ -240,12 +245,18 @@ def _record_at(view: memoryview, position: int, alone: _Reading) -> tuple[int, m
     return encoding, bytes_
 
 
-def _swallows(record: memoryview, reading: _Reading) -> bool:
-    """Say whether another record begins inside one: its length is wrong."""
+def swallows(record: memoryview, deadline: Deadline) -> bool:
+    """Say whether another record begins inside one: its length is wrong.
+
+    Raises
+    ------
+    TimeoutError
+        When the deadline is over.
+    """
     for found in _HEADER.finditer(record, _SHORTEST):
-        reading.deadline.check()
+        deadline.check()
         try:
-            _record_at(record, found.start(), reading.fresh())
+            _record_at(record, found.start(), _Reading(deadline))
         except _DAMAGE:
             continue
         return True

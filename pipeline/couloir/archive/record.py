@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from couloir.archive.decode import Decoded
-from couloir.archive.fetch import Fetcher
-from couloir.archive.inventory import ORIENTATIONS, DayFiles
+from couloir.archive.fetch import Fetcher, Request
+from couloir.archive.inventory import DayFiles
 from couloir.archive.listing import ArchiveObject
+from couloir.archive.orientation import ORIENTATIONS
 from couloir.archive.remarks import at_most
 from couloir.archive.sanity import assemble_apart, outside_day, settle_rates
 from couloir.archive.trace import Trace
@@ -70,6 +71,17 @@ class DayReader:
     sampling_rate: float
     context_s: float
 
+    def fetch_ahead(self, day: dt.date) -> None:
+        """Fetch at once all that reading a day will ask for first, and decode nothing.
+
+        What cannot be fetched is told by `read`.
+        """
+        self.fetcher.fetch_ahead(self._requests(day))
+
+    def ahead_bytes(self, day: dt.date) -> int:
+        """Give how many bytes `fetch_ahead` will hold at most, by the listing."""
+        return sum(request.size for request in self._requests(day))
+
     def read(self, day: dt.date) -> DayRecord:
         """Read one day and the ends of its neighbours.
 
@@ -80,13 +92,29 @@ class DayReader:
         UnreachableError
             When one of them, or the end of a neighbour day, cannot be fetched.
         """
+        self.fetch_ahead(day)
+        try:
+            return self._read(day)
+        finally:
+            self.fetcher.release(self._requests(day))
+
+    def _requests(self, day: dt.date) -> list[Request]:
+        """List what is asked for first, each once: the day's objects, and the near ends of those beside it."""
+        objects = self.files[day].objects if day in self.files else ()
+        requests = [Request.whole(item) for item in objects]
+        for side in (-1, 1):
+            beside = (self._neighbour(item, day + side * _ONE_DAY) for item in objects)
+            requests += [Request.near_end(item, tail=side < 0) for item in beside if item is not None]
+        return list(dict.fromkeys(requests))
+
+    def _read(self, day: dt.date) -> DayRecord:
         origin_ns = day_start_ns(day) - round(self.context_s * NS_PER_S)
         margin = round(self.context_s * self.sampling_rate)
         n = round(DAY_NS / NS_PER_S * self.sampling_rate) + 2 * margin
         remarks: list[str] = []
         tried = {item.channel.component: self._traces(item, day, remarks) for item in self.files[day].objects}
         if all(found is None for found in tried.values()):
-            raise UnreadableError("; ".join(at_most(remarks)))
+            raise UnreadableError("; ".join(at_most(dict.fromkeys(remarks))))
         grids: dict[str, Grid] = {}
         for component, found in tried.items():
             if found:
