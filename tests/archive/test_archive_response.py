@@ -9,6 +9,7 @@ from obspy.core.inventory.response import InstrumentSensitivity
 from couloir.archive.response import MOTIONS, Sensitivity, calibrate, read_sensitivities
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import ChannelId, day_start_ns
+from couloir.storage import Patience
 
 NOON = obspy.UTCDateTime("2024-03-06T12:00:00").ns
 
@@ -83,7 +84,7 @@ def test_a_sensitivity_that_is_no_number_is_none(tmp_path):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.xml", "http://127.0.0.1:9/query?net=XX"])
 def test_a_server_that_does_not_answer_is_a_clear_error(url):
     with pytest.raises((ConfigError, ArchiveError), match=r"archive\.stationxml: .*127\.0\.0\.1"):
-        read_sensitivities(url)
+        read_sensitivities(url, patience=Patience(total_s=0, attempt_s=5))
 
 
 @pytest.mark.parametrize("unit", ["M/S", "m/s", "M/S**2", "m/s**2", "M"])

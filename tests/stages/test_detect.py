@@ -162,7 +162,7 @@ def test_a_file_that_could_not_be_fetched_is_tried_again_by_the_next_run(written
 
     def broken(self, path, **options):
         if "/archive/" in path:
-            raise TimeoutError("the server did not answer")
+            raise PermissionError(13, "Permission denied")
         return fetch(self, path, **options)
 
     with monkeypatch.context() as patch:
@@ -170,7 +170,7 @@ def test_a_file_that_could_not_be_fetched_is_tried_again_by_the_next_run(written
         first = run()
     assert [outcome.status for outcome in first.outcomes] == ["failed", "failed"]
     assert "HHE" in first.outcomes[0].reason
-    assert "did not answer" in first.outcomes[0].reason
+    assert "cannot be fetched: access denied" in first.outcomes[0].reason
     second = run()
     assert [outcome.status for outcome in second.outcomes] == ["ok", "ok"]
     assert len(second.archive) == 3
