@@ -121,7 +121,11 @@ def block_mark(
     for key in days:
         for near in inventory.around(key, reach=REACH_DAYS).values():
             files[str(near.station_day)] = near
-    objects = [(item.path, item.size, item.version) for name in sorted(files) for item in files[name].objects]
+    objects = [
+        (item.path, item.size, item.version, str(item.channel))
+        for name in sorted(files)
+        for item in files[name].objects
+    ]
     beside = [day for key in (min(days), max(days)) for day in inventory.chosen_around(key, reach=1)]
     gains = None if sensitivities is None else [[str(s.channel), *astuple(s)[1:]] for s in sensitivities]
     inputs = content_hash([str(key) for key in days], [str(day) for day in beside], objects, gains)

@@ -10,7 +10,6 @@ import fsspec
 from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
-from couloir.archive.place import PATIENCE
 from couloir.archive.response import Sensitivity, read_sensitivities
 from couloir.config import RunConfig
 from couloir.errors import ArchiveError, ConfigError
@@ -104,18 +103,8 @@ class Plan:
         return sum((last - first).days + 1 for band in self.bands for first, last in band.missing)
 
 
-def plan(config: RunConfig, *, patience: Patience = PATIENCE) -> Plan:
+def plan(config: RunConfig) -> Plan:
     """List the archive and choose what will be worked on.
-
-    Parameters
-    ----------
-    config : RunConfig
-    patience : Patience
-        How long the archive may keep one waiting.
-
-    Returns
-    -------
-    Plan
 
     Raises
     ------
@@ -125,6 +114,7 @@ def plan(config: RunConfig, *, patience: Patience = PATIENCE) -> Plan:
         When the layout is wrong, or `archive.stationxml` cannot be read.
     """
     archive = config.archive
+    patience = Patience(total_s=archive.patience_s)
     days = archive.days
     beyond = [days[0] - dt.timedelta(days=k) for k in range(REACH_DAYS, 0, -1)]
     beyond += [days[-1] + dt.timedelta(days=k) for k in range(1, REACH_DAYS + 1)]
