@@ -1,5 +1,6 @@
 """Every command and code block of the README runs, and the documents point at what exists."""
 
+import datetime as dt
 import os
 import re
 import subprocess
@@ -7,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from couloir.archive.layout import PRESETS, Layout
+from couloir.identifiers import ChannelId
+from couloir.runfile import build
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -82,3 +88,23 @@ def test_the_listed_output_is_what_a_run_leaves(workplace):
 
 def test_continuous_integration_calls_the_readmes_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+ARCHIVES = (ROOT / "docs" / "archives.md").read_text()
+
+
+def test_the_run_files_of_the_archives_page_are_valid():
+    found = [yaml.safe_load(text) for text in blocks(ARCHIVES, "yaml")]
+    assert len(found) == 4
+    for tree in found:
+        archive = build(tree).archive
+        assert Layout.named(archive.layout).levels
+        assert archive.patterns
+
+
+def test_the_archives_page_shows_the_presets_as_they_are_and_templates_that_are_taken():
+    table = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", ARCHIVES, flags=re.MULTILINE))
+    assert table == PRESETS
+    (geonet,) = re.findall(r"`(waveforms/[^`]+)`", ARCHIVES)
+    path = Layout.named(geonet).path(ChannelId("NZ", "WEL", "10", "HHZ"), dt.date(2022, 1, 2))
+    assert path == "waveforms/miniseed/2022/2022.002/WEL.NZ/2022.002.WEL.10-HHZ.NZ.D"

@@ -11,7 +11,7 @@ ROOT = Path(couloir.__file__).parent
 GROUND = {"config", "errors", "identifiers", "storage", "storage_errors"}
 ALLOWED = {
     "kernels": {"kernels"},
-    "dec": {"dec", "kernels"} | GROUND,
+    "dec": {"dec", "kernels"} | GROUND - {"storage", "storage_errors"},
     **{
         place: {place, "kernels"} | GROUND
         for place in ("archive", "store", "catalog", "report", "compute", "synth")

@@ -1,7 +1,6 @@
 """Run Couloir from a command line: one command for each stage, and one for all."""
 
 import os
-import signal
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from couloir import __version__
 from couloir.errors import CouloirError, CouloirWarning, DamagedError, Terminated, TooManyFailuresError
+from couloir.stop import listen
 
 if TYPE_CHECKING:
     from couloir.config import RunConfig
@@ -30,7 +30,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         warnings.showwarning = _show_warning
-        signal.signal(signal.SIGTERM, _stop)
+        listen()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -42,12 +42,6 @@ class _Commands(click.Group):
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
             ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
-
-
-def _stop(number: int, _: Any) -> None:
-    """Stop as Ctrl-C does: a node is taken away, or the walltime is over. A second signal ends it at once."""
-    signal.signal(number, signal.SIG_DFL)
-    raise Terminated
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -219,6 +213,44 @@ def verify(run_file: Path, overrides: tuple[str, ...]) -> None:
             f"{len(found.problems)} problems in {config.output.url}. Remove the damaged month's folder in "
             "spectrograms.zarr, or model, catalog or report, and run again: only that is made anew."
         )
+
+
+@main.command()
+@_run_file
+@click.option("--status", metavar="NAMES", help="Only these, like --status unreadable,failed.")
+@click.option("--all", "everything", is_flag=True, help="Those that are ok, too.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="csv and json hold remarks, bytes and seconds as well.",
+)
+def outcomes(
+    run_file: Path,
+    overrides: tuple[str, ...],
+    *,
+    status: str | None,
+    everything: bool,
+    form: str,
+) -> None:
+    """List what became of the station-days: those refused, and why.
+
+    Reads OUTPUT/outcomes. Writes to standard output only. The exit code is that of `couloir detect`.
+    """
+    from couloir.stages.outcomes import archive_path, choose, recorded_outcomes, write_csv, write_json
+    from couloir.stages.run import check_failures
+    from couloir.terminal import show_refused
+
+    config = _load(run_file, overrides)
+    found = recorded_outcomes(config)
+    chosen = choose(found, statuses=status, everything=everything)
+    if form == "table":
+        show_refused(chosen, found, archive_path(config))
+    else:
+        {"csv": write_csv, "json": write_json}[form](chosen, sys.stdout)
+    check_failures(config, found)
 
 
 @main.command()

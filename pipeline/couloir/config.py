@@ -97,7 +97,7 @@ class ArchiveConfig(Section):
     url: Url
     """Folder or bucket prefix: a path, s3://bucket/prefix, or any URL that fsspec knows."""
     layout: str = "sds"
-    """`sds`, or a path template such as `{year}/{net}.{sta}.{loc}.{cha}.{year}.{doy}.sac`."""
+    """`sds`, `scedc`, `ncedc`, `earthscope`, or a path template such as `{year}/{net}.{sta}.{cha}.{doy}.sac`."""
     select: tuple[str, ...] = ("*.*.*.*",)
     """Channels as NET.STA.LOC.CHA with * and ?; an empty location is --. A list, or one pattern."""
     start: dt.date

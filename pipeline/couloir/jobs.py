@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from couloir import stop
 from couloir.terminal import console, progress_bar, show_assessment, show_clusters, show_cost, show_outcomes
 
 if TYPE_CHECKING:
@@ -99,13 +100,18 @@ def train(job: Job) -> None:
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
-        def tell(phase: str, done: int, total: int, message: str) -> None:
+        def check_stop() -> None:
             job.hold.check()
+            stop.check()
+
+        def tell(phase: str, done: int, total: int, message: str) -> None:
             if phase not in tasks:
                 tasks[phase] = bar.add_task(phase, total=total, note="")
             bar.update(tasks[phase], completed=done, total=total, note=message)
 
-        if not train_model(job.config, archive, progress=tell):
+        with stop.at_checks_only():
+            fresh = train_model(job.config, archive, progress=tell, check_stop=check_stop)
+        if not fresh:
             bar.console.print("train: the model is there already")
 
 

@@ -1,7 +1,6 @@
 """Show plans, progress and results on a terminal."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,7 +17,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from couloir.catalog.clusters import ClusterRow
+from couloir.identifiers import BandId
 from couloir.stages.assessment import Assessment
+from couloir.stages.outcomes import count_up
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
 from couloir.stages.verify import Verified
@@ -26,6 +27,8 @@ from couloir.store.outcomes import Outcome
 
 console = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+_REASONS, _OTHERS = 10, 4
+"""How many lines of what was left out are shown, and how many other sensors of a station."""
 
 
 class _Rate(ProgressColumn):
@@ -60,7 +63,9 @@ def progress_bar() -> Iterator[Progress]:
 def show_plan(plan: Plan, workers: int) -> None:
     """Print what a run would do."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("sensor", "components", "days", "MB", "missing"):
+    chosen = any(band.beside for band in plan.bands)
+    others = ["left out of its station"] if chosen else []
+    for name in ("sensor", "components", "days", "MB", "missing", *others):
         table.add_column(name, justify="right" if name in ("days", "MB") else "left")
     for band in plan.bands:
         note = f"  ({band.incomplete} days without all three)" if band.incomplete else ""
@@ -70,6 +75,7 @@ def show_plan(plan: Plan, workers: int) -> None:
             str(band.days),
             f"{band.size / 1e6:,.0f}",
             _missing(band.missing),
+            *([_beside(band.beside)] if chosen else []),
         )
     out.print(table)
     out.print(
@@ -82,8 +88,13 @@ def show_plan(plan: Plan, workers: int) -> None:
     for sensor, known in sorted(plan.sensitivities.items()):
         if not known:
             out.print(f"Nothing of {sensor} in archive.stationxml: its amplitudes stay counts")
-    for reason, number in sorted(plan.inventory.skipped.items()):
+    if chosen:
+        out.print("One sensor of a station is taken: the first by archive.band_priority, or name it in select.")
+    skipped = sorted(plan.inventory.skipped.items())
+    for reason, number in skipped[:_REASONS]:
         out.print(f"Left out: {reason} ({_count(number, 'time')})")
+    if len(skipped) > _REASONS:
+        out.print(f"Left out for {len(skipped) - _REASONS} other reasons")
     out.print(
         f"Detection should take about {_duration(plan.core_seconds / workers)} on {_count(workers, 'worker')}, "
         f"with up to {plan.memory_bytes / 1e9:.1f} GB each."
@@ -92,9 +103,22 @@ def show_plan(plan: Plan, workers: int) -> None:
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print how many station-days came to what."""
-    counts = Counter(outcome.status for outcome in outcomes)
-    told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
-    console.print(f"{_count(len(outcomes), 'station-day')}: {told}; {sum(o.events for o in outcomes):,} events")
+    console.print(count_up(outcomes))
+
+
+def show_refused(chosen: Sequence[Outcome], outcomes: Sequence[Outcome], folder: str) -> None:
+    """Print the chosen outcomes with their reasons, paths within a folder, then the number of each status."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("status")
+    table.add_column("station-day", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for outcome in chosen:
+        reason = (outcome.reason or f"{outcome.events:,} events").replace(folder, "")
+        table.add_row(outcome.status, str(outcome.station_day), Text("\n".join(reason.split("; "))))
+    if chosen:
+        out.print(table)
+        out.print()
+    out.print(count_up(outcomes))
 
 
 def show_cost(outcomes: Sequence[Outcome]) -> None:
@@ -162,6 +186,12 @@ def _count(number: int, noun: str) -> str:
 def _missing(stretches: Sequence[tuple[object, object]]) -> str:
     shown = [str(a) if a == b else f"{a} to {b}" for a, b in stretches[:3]]
     return ", ".join(shown) + (f" and {len(stretches) - 3} more stretches" if len(stretches) > 3 else "") or "none"
+
+
+def _beside(others: Mapping[BandId, int]) -> str:
+    most = sorted(others, key=lambda band: (-others[band], band))
+    shown = [f"{band.location or '--'}.{band.band_instrument}" for band in most[:_OTHERS]]
+    return " ".join(shown) + (f" and {len(most) - _OTHERS} more" if len(most) > _OTHERS else "")
 
 
 def _duration(seconds: float) -> str:

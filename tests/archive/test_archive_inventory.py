@@ -31,7 +31,8 @@ def test_the_first_band_of_the_priority_is_chosen_for_each_station_and_day():
         "XX.AAA.00.HH 2020-01-31",
         "XX.BBB.00.EH 2020-01-31",
     ]
-    assert inventory.skipped == {"XX.AAA.00.BH beside XX.AAA.00.HH (archive.band_priority)": 1}
+    assert inventory.skipped == {}
+    assert inventory.beside == {BandId("XX", "AAA", "00", "HH"): {BandId("XX", "AAA", "00", "BH"): 1}}
     assert len(inventory.files) == 4
 
 

@@ -52,7 +52,7 @@ def listed(monkeypatch):
 
 
 def find(url, *patterns, layout=SDS, days=DAYS):
-    return list_objects(url, layout, patterns=[Pattern.parse(text) for text in patterns], days=days)
+    return list_objects(url, layout, patterns=[Pattern.parse(text) for text in patterns], days=days).objects
 
 
 def test_wanted_station_days_and_no_others_are_listed(archive):

@@ -1,4 +1,5 @@
 import datetime as dt
+import tracemalloc
 from dataclasses import dataclass, field
 
 import fsspec
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 
 from couloir.archive.fetch import Fetcher
+from couloir.archive.miniseed import read_miniseed
 from couloir.archive.record import DayReader
 from couloir.errors import UnreadableError
 from couloir.identifiers import DAY_NS, NS_PER_S, ChannelId, day_start_ns
+from couloir.kernels.grid import SPLICE
 
 RATE = 5.0
 N = round(86_400 * RATE)
@@ -223,3 +226,73 @@ def test_records_that_lie_half_a_sample_off_the_grid_go_to_the_nearest(archive):
     assert record.components["Z"].runs.tolist() == [[MARGIN, MARGIN + 1_000]]
     assert record.time_ns(MARGIN) == day_start_ns(DAY)
     assert record.time_ns(MARGIN + 1) - record.time_ns(MARGIN) == round(NS_PER_S / RATE)
+
+
+def records_of(data):
+    return [data[first : first + 512] for first in range(0, len(data), 512)]
+
+
+def test_records_of_another_time_are_left_out_and_told(archive):
+    data = records_of(archive.made.encode(archive.made.trace(counts(DAY)[:20_000], rate=RATE)))
+    for number, year in ((3, 1970), (4, 1970), (7, 2030)):
+        data[number] = data[number][:20] + year.to_bytes(2, "big") + data[number][22:]
+    record = archive.put(DAY, raw=b"".join(data)).read()
+    (told,) = [remark for remark in record.remarks if "outside the day" in remark]
+    assert "2 pieces" in told
+    assert "from 1970-03-" in told
+    assert "to 2030-03-" in told
+    grid = record.components["Z"]
+    there = held(grid)[MARGIN : MARGIN + 20_000]
+    assert 0 < np.count_nonzero(~there) < 20_000 * 4 / len(data)
+    assert np.array_equal(grid.samples[MARGIN : MARGIN + 20_000][there], counts(DAY)[:20_000][there])
+
+
+def test_a_record_of_an_absurd_rate_does_not_lay_out_a_day_of_it(archive):
+    data = records_of(archive.made.encode(archive.made.trace(counts(DAY)[:20_000], rate=RATE)))
+    data[-1] = data[-1][:32] + (9_973).to_bytes(2, "big") + (1).to_bytes(2, "big") + data[-1][36:]
+    archive.put(DAY, raw=b"".join(data))
+    tracemalloc.start()
+    record = archive.read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert any("resampled from 9973 Hz" in remark for remark in record.remarks)
+    assert peak < 100e6  # a day at 9,973 Hz would be 3,400 MB
+
+
+def test_a_file_full_of_faults_gives_a_handful_of_remarks(archive):
+    rng = np.random.default_rng(0)
+    data = records_of(archive.made.encode(archive.made.trace(counts(DAY), rate=RATE)))
+    for number in range(0, len(data), 2):
+        wrong = rng.integers(65, 91, 5, np.uint8).tobytes() if number % 4 else data[number][8:13]
+        rate = int(rng.integers(11_000, 32_000)).to_bytes(2, "big")
+        data[number] = data[number][:8] + wrong + data[number][13:32] + rate + data[number][34:]
+    record = archive.put(DAY, raw=b"".join(data)).read()
+    assert len(data) > 500
+    assert len(record.remarks) < 10
+    assert all(len(remark) < 700 for remark in record.remarks)
+    assert any(" and " in remark and "holds records of" in remark for remark in record.remarks)
+
+
+TIME = (*range(20, 30), 36, *range(40, 44))
+"""Bytes of a record's start time: a wrong one may claim the time of sound records; then neither is believed."""
+
+
+@pytest.mark.parametrize("position", [*range(64), 68, 72, 100, 300, 500])
+def test_whatever_is_damaged_in_a_record_costs_no_other(archive, position):
+    n, number = 3_000, 5
+    sound = archive.made.encode(archive.made.trace(counts(DAY)[:n], rate=RATE))
+    data = records_of(sound)
+    alone = read_miniseed(data[number]).traces[0]
+    first = MARGIN + round((alone.start_ns - day_start_ns(DAY)) * RATE / NS_PER_S)
+    others = np.ones(n, bool)
+    others[first - MARGIN : first - MARGIN + len(alone.samples)] = False
+    for value in (0, 1, 2, 15, 77, 128, 255):
+        spoiled = [*data]
+        spoiled[number] = data[number][:position] + bytes([value]) + data[number][position + 1 :]
+        archive.objects.clear()
+        record = archive.put(DAY, raw=b"".join(spoiled)).read()
+        grid = record.components["Z"]
+        lost = others & ~held(grid)[MARGIN : MARGIN + n]
+        wrong = others & ~lost & (grid.samples[MARGIN : MARGIN + n] != counts(DAY)[:n])
+        assert np.count_nonzero(lost) <= (len(alone.samples) + SPLICE if position in TIME else 0)
+        assert np.count_nonzero(wrong) <= (SPLICE if position in TIME else 0)

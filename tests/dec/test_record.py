@@ -1,9 +1,13 @@
+import re
+import zipfile
+
 import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
 from couloir.dec import record
-from couloir.dec.record import hash_weights, score_silhouette
+from couloir.dec.assign import load_model
+from couloir.dec.record import hash_weights, save_model, score_silhouette
 
 
 @pytest.fixture
@@ -38,3 +42,15 @@ def test_hash_changes_with_a_weight(trained):
     finally:
         layer.set_weights(weights)
     assert hash_weights(trained.model) == before
+
+
+def test_a_models_file_holds_neither_the_time_nor_addresses_and_loads(trained, tmp_path):
+    path = tmp_path / "dec.keras"
+    save_model(trained.model, path)
+    with zipfile.ZipFile(path) as file:
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"date" not in file.read("metadata.json")
+        shared = re.findall(rb'"shared_object_id": (\d+)', file.read("config.json"))
+    assert shared
+    assert max(map(int, shared)) < 100
+    assert hash_weights(load_model(path)) == hash_weights(trained.model)

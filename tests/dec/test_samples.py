@@ -68,3 +68,14 @@ def test_samples_that_are_not_finite_are_counted_and_the_first_is_named(samples,
     spoilt[[300, 17, 301], 0, 0, 1] = bad
     with pytest.raises(TrainingError, match=r"3 of 384 spectrograms hold NaN or infinite.*index 17"):
         check_samples(spoilt, settings)
+
+
+@given(count=st.integers(1, 40), batch=st.integers(1, 15), skip=st.integers(0, 60))
+def test_skipped_batches_are_those_that_would_have_been_taken(count, batch, skip):
+    def batches(skip):
+        return shuffled_batches(count, batch, generator=np.random.default_rng(3), skip=skip)
+
+    taken = [next(order) for order in [batches(0)] for _ in range(skip + 3)]
+    rest = [next(order) for order in [batches(skip)] for _ in range(3)]
+    for expected, found in zip(taken[skip:], rest, strict=True):
+        np.testing.assert_array_equal(found, expected)

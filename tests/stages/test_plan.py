@@ -6,8 +6,9 @@ import pytest
 
 from couloir.errors import ArchiveError, ConfigError
 from couloir.stages.plan import plan
+from couloir.terminal import show_plan
 
-from .conftest import FIRST, SECOND, make_config
+from .conftest import FIRST, SECOND, Station, make_config
 
 
 def test_it_counts_days_and_bytes_that_exist_and_names_the_missing(station, tmp_path):
@@ -71,3 +72,80 @@ def test_a_band_whose_filter_never_ends_is_refused_at_plan_time(station, tmp_pat
 def test_an_unknown_protocol_is_a_clear_error(station, tmp_path):
     with pytest.raises(ArchiveError, match=r"cannot open nosuch://x"):
         plan(make_config("nosuch://x", tmp_path / "out"))
+
+
+def test_it_counts_what_exists_and_not_stations_times_days(station, tmp_path):
+    station.write()
+    Station(station.root, name="BBB").write(FIRST)
+    period = {"start": FIRST - dt.timedelta(days=40), "end": SECOND + dt.timedelta(days=40)}
+    made = plan(make_config(station.root, tmp_path / "out", archive=period))
+    assert made.station_days == 3
+    assert {str(band.band): band.days for band in made.bands} == {"XX.AAA.00.HH": 2, "XX.BBB.00.HH": 1}
+    assert made.size == sum(path.stat().st_size for path in station.root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("end", "last"), [(SECOND, FIRST), (SECOND + dt.timedelta(days=1), SECOND)])
+def test_the_end_is_exclusive_and_the_day_before_it_is_kept(station, tmp_path, end, last):
+    station.write()
+    made = plan(make_config(station.root, tmp_path / "out", archive={"start": FIRST, "end": end}))
+    assert made.inventory.chosen[-1].day == last
+    assert made.period_days == (end - FIRST).days
+
+
+def join_channels(root, target):
+    """Put the channels of each station-day of an SDS archive into one object, as EarthScope has them."""
+    days = {}
+    for path in sorted(root.rglob("*.D.*")):
+        network, name, _, _, _, year, doy = path.name.split(".")
+        days.setdefault((network, name, year, doy), []).append(path.read_bytes())
+    for (network, name, year, doy), parts in days.items():
+        folder = target / "miniseed" / network / year / doy
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.{network}.{year}.{doy}").write_bytes(b"".join(parts))
+
+
+def test_objects_of_all_channels_plan_the_same_station_days_and_name_the_other_bands(station, tmp_path, capsys):
+    station.write()
+    Station(station.root, channels=("BHE", "BHN", "BHZ")).write(FIRST)
+    join_channels(station.root, tmp_path / "joined")
+    alone = plan(make_config(station.root, tmp_path / "out"))
+    joined = plan(make_config(tmp_path / "joined", tmp_path / "out", archive={"layout": "earthscope"}))
+    assert joined.inventory.chosen == alone.inventory.chosen
+    (band,) = joined.bands
+    files = [path for path in (tmp_path / "joined").rglob("*.XX.*") if path.is_file()]
+    assert band.size == sum(path.stat().st_size for path in files)
+    assert {str(other): days for other, days in band.beside.items()} == {"XX.AAA.00.BH": 1}
+    show_plan(joined, 1)
+    told = capsys.readouterr().out
+    assert "left out of its station" in told
+    assert "00.BH" in told
+    assert "archive.band_priority" in told
+
+
+def test_what_is_detected_is_the_same_from_objects_of_all_channels(station, tmp_path, run):
+    for hour in (2, 9):
+        station.burst(f"2024-01-31T{hour:02d}:00:00")
+    station.burst("2024-01-31T23:59:58.5", 4.0)
+    station.write()
+    join_channels(station.root, tmp_path / "joined")
+    alone = run(output="alone")
+    station.root = tmp_path / "joined"
+    joined = run(output="joined", archive={"layout": "earthscope"})
+    assert len(alone.events) >= 3
+    assert joined.events == alone.events
+    assert [outcome.status for outcome in joined.outcomes] == ["ok", "ok"]
+    assert [outcome.remarks for outcome in joined.outcomes] == [outcome.remarks for outcome in alone.outcomes]
+
+
+def test_a_day_whose_object_lost_the_sensor_is_unreadable_and_says_what_is_there(station, tmp_path, run):
+    station.write(FIRST)
+    third = SECOND + dt.timedelta(days=1)
+    station.levels[third] = 100.0
+    station.write(third)
+    station.levels[SECOND] = 100.0
+    Station(station.root, channels=("LHZ",), levels={SECOND: 100.0}).write(SECOND)
+    join_channels(station.root, tmp_path / "joined")
+    station.root = tmp_path / "joined"
+    made = run(archive={"layout": "earthscope", "end": third + dt.timedelta(days=1)})
+    assert [outcome.status for outcome in made.outcomes] == ["ok", "unreadable", "ok"]
+    assert "holds no records of XX.AAA.00.HH?; it holds 00.LHZ" in made.outcomes[1].reason

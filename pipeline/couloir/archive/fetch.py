@@ -1,42 +1,119 @@
-"""Fetch objects: whole, or only the records at one end of a miniSEED file."""
+"""Fetch objects: whole, or only the records at one end of a miniSEED file; at once what will be read next."""
 
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from couloir.archive.decode import Decoded, decode
 from couloir.archive.listing import ArchiveObject
 from couloir.archive.miniseed import is_miniseed
+from couloir.archive.place import PATIENCE, is_bucket_missing
+from couloir.archive.shared import split_band
 from couloir.errors import UnreachableError, UnreadableError
+from couloir.identifiers import BandId, ChannelId
+from couloir.storage import Patience, explain, persist
 
 _FIRST_BITE = 32 * 1024
 """Bytes fetched first from one end: some minutes of 100 Hz. A multiple of every common record length."""
+_AT_ONCE = 9
+"""Requests under way at once: three components of a day, and the near ends of both days beside it."""
+_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Name the bytes of an object that are fetched in one go.
+
+    Attributes
+    ----------
+    start, end : int or None
+        First byte and the one after the last; None for the whole object.
+    size : int
+        Bytes that this is by the listing.
+    """
+
+    path: str
+    start: int | None
+    end: int | None
+    size: int
+
+    @classmethod
+    def whole(cls, item: ArchiveObject) -> "Request":
+        """Ask for a whole object."""
+        return cls(item.path, None, None, item.size)
+
+    @classmethod
+    def near_end(cls, item: ArchiveObject, bite: int = _FIRST_BITE, *, tail: bool) -> "Request":
+        """Ask for as little of one end as is fetched at first: all where the object is shared, or small."""
+        if item.shared or item.size <= bite:
+            return cls.whole(item)
+        return cls(item.path, item.size - bite, item.size, bite) if tail else cls(item.path, 0, bite, bite)
 
 
 class Fetcher:
     """Fetch and decode objects, counting the bytes and the seconds.
 
+    Of an object that holds many channels the records of one sensor are kept, so that it is fetched once; the bytes
+    of any other are let go as soon as they are decoded.
+
     Parameters
     ----------
     file_system : fsspec.AbstractFileSystem
         Made in this process.
+    patience : Patience
+        How long one request may keep one waiting.
     """
 
-    def __init__(self, file_system: Any) -> None:
+    def __init__(self, file_system: Any, *, patience: Patience = PATIENCE) -> None:
         self.file_system = file_system
+        self.patience = patience
         self.bytes_read = 0
         self.seconds = {"read": 0.0, "decode": 0.0}
+        self._held: dict[Request, bytes | UnreachableError] = {}
+        self._parts: dict[tuple[str, BandId], tuple[dict[ChannelId, bytes], set[ChannelId]]] = {}
+
+    def fetch_ahead(self, requests: Iterable[Request]) -> None:
+        """Fetch several at once, for what is read next; errors are kept too, and raised where it is read."""
+        split = {path for path, _ in self._parts}
+        self._fetch([each for each in dict.fromkeys(requests) if each.path not in split])
+
+    def _fetch(self, requests: Iterable[Request]) -> None:
+        wanted = [each for each in requests if each not in self._held]
+        began = time.perf_counter()
+        if len(wanted) > 1:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
+                fetched = list(pool.map(self._attempt, wanted))
+        else:
+            fetched = [self._attempt(each) for each in wanted]
+        self._held.update(zip(wanted, fetched, strict=True))
+        self.seconds["read"] += time.perf_counter() - began
+        self.bytes_read += sum(len(data) for data in fetched if isinstance(data, bytes))
+
+    def release(self, requests: Iterable[Request]) -> None:
+        """Let go of bytes that were fetched ahead and not read."""
+        for each in requests:
+            if isinstance(self._held.get(each), bytes):
+                del self._held[each]
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait to be decoded."""
+        return sum(len(data) for data in self._held.values() if isinstance(data, bytes))
 
     def whole(self, item: ArchiveObject) -> Decoded:
-        """Fetch and decode an object.
+        """Fetch and decode an object, or its part that is of the channel.
 
         Raises
         ------
         UnreadableError
-            When it cannot be decoded.
+            When it cannot be decoded, or holds nothing of the channel.
         UnreachableError
             When it cannot be fetched.
         """
-        return self._decode(self._read(item, None, None), item)
+        data = self._part(item) if item.shared else self._read(Request.whole(item))
+        return self._decode(data, item)
 
     def head(self, item: ArchiveObject, until_ns: int) -> Decoded:
         """Fetch as little as holds an object's samples before an instant.
@@ -50,9 +127,14 @@ class Fetcher:
         return self._end(item, from_ns, tail=True)
 
     def _end(self, item: ArchiveObject, instant_ns: int, *, tail: bool) -> Decoded:
+        part = self._part(item) if item.shared else None
+        size = item.size if part is None else len(part)
         bite = _FIRST_BITE
-        while bite < item.size:
-            data = self._read(item, item.size - bite, item.size) if tail else self._read(item, 0, bite)
+        while bite < size:
+            if part is None:
+                data = self._read(Request.near_end(item, bite, tail=tail))
+            else:
+                data = part[-bite:] if tail else part[:bite]
             if not is_miniseed(data):
                 break
             try:
@@ -64,19 +146,60 @@ class Fetcher:
             bite *= 8
         return self.whole(item)
 
-    def _read(self, item: ArchiveObject, start: int | None, end: int | None) -> bytes:
-        began = time.perf_counter()
+    def _part(self, item: ArchiveObject) -> bytes:
+        """Give one channel's records of an object that holds many."""
+        band = item.channel.band
+        if (item.path, band) not in self._parts:
+            data = self._read(Request.whole(item))
+            began = time.perf_counter()
+            self._parts[item.path, band] = split_band(data, band)
+            self.seconds["decode"] += time.perf_counter() - began
+        parts, there = self._parts[item.path, band]
+        if item.channel not in parts:
+            missing = str(item.channel) if parts else f"{band}?"
+            raise UnreadableError(f"{item.path} holds no records of {missing}; {_tell(there)}")
+        return parts[item.channel]
+
+    def _read(self, request: Request) -> bytes:
+        self._fetch([request])
+        found = self._held[request]
+        if isinstance(found, UnreachableError):  # kept: it was tried for long enough
+            raise found
+        del self._held[request]
+        return found
+
+    def _attempt(self, request: Request) -> bytes | UnreachableError:
         try:
-            data: bytes = self.file_system.cat_file(item.path, start=start, end=end)
+            data: bytes = persist(
+                self.file_system,
+                "cat_file",
+                request.path,
+                start=request.start,
+                end=request.end,
+                patience=self.patience,
+                size=request.size,
+            )
         except Exception as error:  # every file system has errors of its own
-            raise UnreachableError(f"{item.path} cannot be fetched: {error}") from error
-        self.bytes_read += len(data)
-        self.seconds["read"] += time.perf_counter() - began
+            told = explain(error)
+            if isinstance(error, FileNotFoundError) and not is_bucket_missing(error):
+                told = "it is gone since the archive was listed; run again to list it anew"
+            unreachable = UnreachableError(f"{request.path} cannot be fetched: {told}")
+            unreachable.__cause__ = error
+            return unreachable
         return data
 
     def _decode(self, data: bytes, item: ArchiveObject) -> Decoded:
         began = time.perf_counter()
+        name = f"{item.path} ({item.channel})" if item.shared else item.path
         try:
-            return decode(data, item.channel, name=item.path)
+            return decode(data, item.channel, name=name)
         finally:
             self.seconds["decode"] += time.perf_counter() - began
+
+
+def _tell(there: set[ChannelId]) -> str:
+    if not there:
+        return "nothing in it is miniSEED"
+    names = sorted({f"{channel.location or '--'}.{channel.channel}" for channel in there})
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"it holds {' '.join(names[:_SHOWN])}{more}"

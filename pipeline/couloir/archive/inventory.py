@@ -2,15 +2,13 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from couloir.archive.listing import ArchiveObject
-from couloir.identifiers import BandId, Block, StationDay
-
-ORIENTATIONS = {"E": "E", "N": "N", "Z": "Z", "1": "N", "2": "E", "3": "Z"}
-"""SEED orientation codes and the component each is used as; 1, 2 and 3 need not point anywhere exactly."""
+from couloir.archive.orientation import ORIENTATIONS as ORIENTATIONS
+from couloir.identifiers import BandId, Block, ChannelId, StationDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class DayFiles:
     ----------
     station_day : StationDay
     objects : tuple of ArchiveObject
-        One a channel.
+        One a channel; some of them may lie in one object of the archive.
     """
 
     station_day: StationDay
@@ -29,8 +27,8 @@ class DayFiles:
 
     @property
     def size(self) -> int:
-        """Bytes of all objects."""
-        return sum(item.size for item in self.objects)
+        """Bytes of all objects; what several channels share counts once."""
+        return sum({item.path: item.size for item in self.objects}.values())
 
     @property
     def components(self) -> str:
@@ -50,12 +48,15 @@ class Inventory:
     chosen : tuple of StationDay
         One band of a station and day, inside the period, in order.
     skipped : mapping of str to int
-        What was left out and why, with the number of station-days or objects.
+        What was left out and why, with the number of objects.
+    beside : mapping of BandId to mapping of BandId to int
+        By sensor chosen: the station's other sensors that were not, and on how many days.
     """
 
     files: Mapping[StationDay, DayFiles]
     chosen: tuple[StationDay, ...]
     skipped: Mapping[str, int]
+    beside: Mapping[BandId, Mapping[BandId, int]] = field(default_factory=dict)
 
     def around(self, station_day: StationDay, *, reach: int) -> dict[dt.date, DayFiles]:
         """Give the files of a sensor's days up to `reach` days away, as far as they exist."""
@@ -82,7 +83,11 @@ class Inventory:
 
 
 def take_inventory(
-    objects: Iterable[ArchiveObject], *, days: Sequence[dt.date], band_priority: Sequence[str]
+    objects: Iterable[ArchiveObject],
+    *,
+    days: Sequence[dt.date],
+    band_priority: Sequence[str],
+    left_out: Mapping[str, int] | None = None,
 ) -> Inventory:
     """Group objects into station-days and choose one band of each station and day.
 
@@ -96,32 +101,59 @@ def take_inventory(
         The period; station-days outside it are kept as neighbours only.
     band_priority : sequence of str
         Band and instrument codes.
+    left_out : mapping of str to int, optional
+        What the listing left out.
 
     Returns
     -------
     Inventory
     """
-    skipped: Counter[str] = Counter()
-    grouped: dict[StationDay, list[ArchiveObject]] = defaultdict(list)
+    skipped: Counter[str] = Counter(left_out or {})
+    grouped: dict[BandId, dict[dt.date, list[ArchiveObject]]] = defaultdict(lambda: defaultdict(list))
+    undirected: Counter[str] = Counter()
+    bands: dict[ChannelId, BandId] = {}
     for item in objects:
-        if item.channel.component in ORIENTATIONS:
-            grouped[StationDay(item.channel.band, item.day)].append(item)
-        else:
-            skipped[f"orientation {item.channel.component} is not one of {' '.join(ORIENTATIONS)}"] += 1
-    files = {key: DayFiles(key, _one_each(grouped[key], skipped)) for key in sorted(grouped)}
+        channel = item.channel
+        if channel.component not in ORIENTATIONS:
+            undirected[channel.component] += 1
+            continue
+        if (band := bands.get(channel)) is None:
+            band = bands[channel] = channel.band
+        grouped[band][item.day].append(item)
+    if undirected:
+        letters = ", ".join(sorted(undirected))
+        skipped[f"orientation {letters} is not one of {' '.join(ORIENTATIONS)}"] = undirected.total()
+    files = {
+        key: DayFiles(key, _one_each(held[key.day], skipped))
+        for band, held in sorted(grouped.items())
+        for key in (StationDay(band, day) for day in sorted(held))
+    }
+    chosen, beside = _choose(grouped, set(days), band_priority)
+    return Inventory(files, tuple(chosen), dict(skipped), beside)
 
-    period = set(days)
-    candidates: dict[tuple[str, str, dt.date], list[BandId]] = defaultdict(list)
-    for key in files:
-        if key.day in period:
-            candidates[key.band.network, key.band.station, key.day].append(key.band)
-    chosen = []
-    for (_, _, day), bands in candidates.items():
-        bands.sort(key=lambda band: (_rank(band.band_instrument, band_priority), band))
-        chosen.append(StationDay(bands[0], day))
-        for other in bands[1:]:
-            skipped[f"{other} beside {bands[0]} (archive.band_priority)"] += 1
-    return Inventory(files, tuple(sorted(chosen)), dict(skipped))
+
+def _choose(
+    grouped: Mapping[BandId, Iterable[dt.date]], period: Container[dt.date], priority: Sequence[str]
+) -> tuple[list[StationDay], dict[BandId, dict[BandId, int]]]:
+    """Choose one band of each station and day; count the days of the others beside it."""
+    stations: dict[tuple[str, str], list[BandId]] = defaultdict(list)
+    for band in sorted(grouped, key=lambda band: (_rank(band.band_instrument, priority), band)):
+        stations[band.network, band.station].append(band)
+    days_of: dict[BandId, list[dt.date]] = defaultdict(list)
+    beside: dict[BandId, dict[BandId, int]] = {}
+    for ranked in stations.values():
+        taken: dict[dt.date, BandId] = {}
+        for band in ranked:
+            for day in grouped[band]:
+                if day not in period:
+                    continue
+                best = taken.setdefault(day, band)
+                if best is band:
+                    days_of[band].append(day)
+                else:
+                    others = beside.setdefault(best, {})
+                    others[band] = others.get(band, 0) + 1
+    return [StationDay(band, day) for band in sorted(days_of) for day in sorted(days_of[band])], beside
 
 
 def _one_each(items: Iterable[ArchiveObject], skipped: Counter[str]) -> tuple[ArchiveObject, ...]:

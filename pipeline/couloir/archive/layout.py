@@ -1,30 +1,21 @@
-"""Say where an archive keeps a channel's day: path templates, read and written."""
+"""Say where an archive keeps its days: path templates, read and written."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from string import Formatter
+from functools import cached_property
 
+from couloir.archive.template import CODES, FIELDS, VERSION, Level
 from couloir.errors import ConfigError
 from couloir.identifiers import ChannelId
 
-PRESETS = {"sds": "{year}/{net}/{sta}/{cha}.D/{net}.{sta}.{loc}.{cha}.D.{year}.{doy}"}
-
-CODES = ("net", "sta", "loc", "cha")
-ATTRIBUTES = ("network", "station", "location", "channel")
-"""What `ChannelId` and `Pattern` call the codes."""
-DATES = ("year", "month", "day", "doy")
-_FIELDS = {
-    "net": r"[A-Za-z0-9]{1,8}",
-    "sta": r"[A-Za-z0-9]{1,8}",
-    "loc": r"[A-Za-z0-9]{0,8}",
-    "cha": r"[A-Za-z0-9]{3}",
-    "year": r"\d{4}",
-    "month": r"\d{2}",
-    "day": r"\d{2}",
-    "doy": r"\d{3}",
+PRESETS = {
+    "sds": "{year}/{net}/{sta}/{cha}.D/{net}.{sta}.{loc}.{cha}.D.{year}.{doy}",
+    "scedc": "continuous_waveforms/{year}/{year}_{doy}/{net}{sta:_<5}{cha}{loc:_<3}{year}{doy}.ms",
+    "ncedc": "continuous_waveforms/{net}/{year}/{year}.{doy}/{sta}.{net}.{cha}.{loc}.D.{year}.{doy}",
+    "earthscope": "miniseed/{net}/{year}/{doy}/{sta}.{net}.{year}.{doy}[#{version}]",
 }
+"""SeisComP's structure, and those of the buckets scedc-pds, ncedc-pds and earthscope-geophysical-data."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +25,9 @@ class Layout:
     Parameters
     ----------
     template : str
-        Fields ``{net} {sta} {loc} {cha}`` and ``{year}`` with ``{doy}`` or with ``{month}`` and ``{day}``.
+        Fields ``{net} {sta} {loc} {cha}`` and ``{year}`` with ``{doy}`` or with ``{month}`` and ``{day}``;
+        ``{sta:_<5}`` is padded with ``_`` to 5 letters, and ``[#{version}]`` may be missing. Without ``{cha}``
+        an object holds all channels of a station.
     """
 
     template: str
@@ -48,52 +41,50 @@ class Layout:
         ConfigError
             When it is neither, or when the template lacks a field that tells recordings apart.
         """
-        template = PRESETS.get(layout.lower(), layout)
+        template = PRESETS.get(layout.lower(), layout).strip("/")
         if "{" not in template:
             raise ConfigError(
                 f"archive.layout: {layout!r} is no layout. Use one of {', '.join(PRESETS)}, "
                 "or a template like {year}/{net}.{sta}.{loc}.{cha}.{year}.{doy}.mseed"
             )
-        fields = fields_of(template)
-        if unknown := sorted(fields - _FIELDS.keys()):
+        made = cls(template)
+        fields = made.fields
+        if unknown := sorted(fields - FIELDS.keys()):
             raise ConfigError(
                 f"archive.layout: unknown field {{{unknown[0]}}} in {template!r}; "
-                f"fields are {' '.join(f'{{{name}}}' for name in _FIELDS)}"
+                f"fields are {' '.join(f'{{{name}}}' for name in FIELDS)}"
             )
         dated = {"year", "doy"} <= fields or {"year", "month", "day"} <= fields
-        if not {"sta", "cha"} <= fields or not dated:
+        if "sta" not in fields or not dated:
             raise ConfigError(
-                f"archive.layout: {template!r} must hold {{sta}}, {{cha}} and a date "
+                f"archive.layout: {template!r} must hold {{sta}} and a date "
                 "({year} with {doy}, or {year}, {month} and {day})"
             )
-        return cls(template.strip("/"))
+        if any(VERSION in level.fields for level in made.levels[:-1]):
+            raise ConfigError(f"archive.layout: {{version}} in {template!r} belongs after the last /")
+        return made
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The template's parts, one a folder level."""
+        return tuple(map(Level, self.template.split("/")))
+
+    @cached_property
+    def fields(self) -> set[str]:
+        """All fields of the template."""
+        return set().union(*(level.fields for level in self.levels))
 
     @property
-    def levels(self) -> tuple[str, ...]:
-        """The template's parts, one a folder level."""
-        return tuple(self.template.split("/"))
+    def names_channels(self) -> bool:
+        """Whether an object's path says its channel; if not, an object holds all channels of a station."""
+        return "cha" in self.fields
 
-    def path(self, channel: ChannelId, day: dt.date) -> str:
+    def path(self, channel: ChannelId, day: dt.date, *, version: int | None = None) -> str:
         """Write the path of a channel's day, below the archive's root."""
-        return self.template.format_map(codes_of(channel) | dates_of(day))
-
-
-def fields_of(template: str) -> set[str]:
-    """List the fields of a template.
-
-    Raises
-    ------
-    ConfigError
-        When its braces do not match, or a field has a format.
-    """
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as error:
-        raise ConfigError(f"archive.layout: {template!r} is no template: {error}") from error
-    for _, name, spec, conversion in parts:
-        if spec or conversion:
-            raise ConfigError(f"archive.layout: {{{name}}} in {template!r} must stand without a format")
-    return {name for _, name, _, _ in parts if name is not None}
+        known = codes_of(channel) | dates_of(day)
+        if version is not None:
+            known[VERSION] = str(version)
+        return "/".join(level.write(known) for level in self.levels)
 
 
 def codes_of(channel: ChannelId) -> dict[str, str]:
@@ -106,31 +97,12 @@ def dates_of(day: dt.date) -> dict[str, str]:
     return {"year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}", "doy": f"{day:%j}"}
 
 
-def level_regex(level: str, known: Mapping[str, str]) -> re.Pattern[str]:
-    """Compile one level of a template, with the fields already known put in.
-
-    Parameters
-    ----------
-    level : str
-        One part of the template.
-    known : mapping
-        Fields that the levels above, or the selection, have decided.
-
-    Returns
-    -------
-    re.Pattern
-        With one named group for each field still open.
-    """
-    pieces, seen = [], set()
-    for literal, name, _, _ in Formatter().parse(level):
-        pieces.append(re.escape(literal))
-        if name is None:
-            continue
-        if name in known:
-            pieces.append(re.escape(known[name]))
-        elif name in seen:
-            pieces.append(f"(?P={name})")
-        else:
-            seen.add(name)
-            pieces.append(f"(?P<{name}>{_FIELDS[name]})")
-    return re.compile("".join(pieces))
+def day_of(known: Mapping[str, str]) -> dt.date | None:
+    """Give the day that fields name; None where no calendar has it."""
+    try:
+        if "doy" in known:
+            day = dt.date(int(known["year"]), 1, 1) + dt.timedelta(days=int(known["doy"]) - 1)
+            return day if day.year == int(known["year"]) else None
+        return dt.date(int(known["year"]), int(known["month"]), int(known["day"]))
+    except (ValueError, OverflowError):
+        return None

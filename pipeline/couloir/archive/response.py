@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
-
+from couloir.archive.place import PATIENCE
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import ChannelId
+from couloir.storage import Patience, explain, open_place, persist
 
 MOTIONS = {"m/s": "m/s", "m/s**2": "m/s**2", "m/s^2": "m/s**2", "m/s2": "m/s**2", "m/s/s": "m/s**2", "m": "m"}
 """Ground motions as StationXML writes them, in lower case, and as they are called here."""
@@ -56,7 +56,9 @@ class Calibration:
     remarks: tuple[str, ...] = ()
 
 
-def read_sensitivities(url: str, storage_options: Mapping[str, Any] | None = None) -> tuple[Sensitivity, ...]:
+def read_sensitivities(
+    url: str, storage_options: Mapping[str, Any] | None = None, *, patience: Patience = PATIENCE
+) -> tuple[Sensitivity, ...]:
     """Read the sensitivities that StationXML holds.
 
     Parameters
@@ -65,6 +67,8 @@ def read_sensitivities(url: str, storage_options: Mapping[str, Any] | None = Non
         A StationXML file, or a pattern with * for several: a path or any URL that fsspec knows.
     storage_options : mapping, optional
         For the file system.
+    patience : Patience
+        How long the storage may keep one waiting.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def read_sensitivities(url: str, storage_options: Mapping[str, Any] | None = Non
         When it cannot be fetched.
     """
     found: list[Sensitivity] = []
-    for path, data in _documents(url, storage_options or {}):
+    for path, data in _documents(url, storage_options or {}, patience):
         found += _parse(path, data)
     return tuple(sorted(found))
 
@@ -122,23 +126,21 @@ def _in_counts(why: str) -> Calibration:
     return Calibration({}, COUNTS, (f"amplitudes are in counts: {why}",))
 
 
-def _documents(url: str, storage_options: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+def _documents(url: str, storage_options: Mapping[str, Any], patience: Patience) -> Iterator[tuple[str, bytes]]:
     name = url
     try:
-        file_system, path = fsspec.core.url_to_fs(url, **dict(storage_options))
-        paths = sorted(file_system.glob(path)) if "*" in path else [path]
+        file_system, path = open_place(url, storage_options, patience=patience)
+        paths = sorted(persist(file_system, "glob", path, patience=patience)) if "*" in path else [path]
         if not paths:
-            raise ConfigError(f"archive.stationxml: nothing matches {url}")
+            raise ConfigError(f"nothing matches {url}")
         for name in paths:
-            yield name, file_system.cat_file(name)
-    except ConfigError:
-        raise
+            yield name, persist(file_system, "cat_file", name, patience=patience)
+    except ConfigError as error:
+        raise ConfigError(f"archive.stationxml: {error}") from error
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(f"archive.stationxml: {name} is no file. Give a StationXML file, or *.xml") from error
-    except (ValueError, ImportError) as error:
-        raise ConfigError(f"archive.stationxml: cannot open {url}: {error}") from error
     except Exception as error:  # every file system has errors of its own
-        raise ArchiveError(f"archive.stationxml: {name} cannot be fetched: {error}") from error
+        raise ArchiveError(f"archive.stationxml: {name} cannot be fetched: {explain(error)}") from error
 
 
 def _parse(path: str, data: bytes) -> Iterable[Sensitivity]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from couloir.archive.layout import ATTRIBUTES, CODES
+from couloir.archive.template import ATTRIBUTES, CODES
 from couloir.identifiers import Pattern
 
 _SHOWN = 8

@@ -1,6 +1,7 @@
 """Keep the best of the states that a training passes through."""
 
 from couloir.dec.backend import keras
+from couloir.dec.checkpoint import State
 
 
 class BestState:
@@ -35,6 +36,22 @@ class BestState:
             self._rank = rank
             self._weights = self._model.get_weights()
             self.iteration, self.collapse = iteration, collapse
+
+    def state(self) -> State:
+        """Give what a checkpoint keeps; a state must have been offered."""
+        return {
+            "rank": self._rank,
+            "weights": self._weights,
+            "iteration": self.iteration,
+            "collapse": self.collapse,
+        }
+
+    def resume(self, state: State) -> None:
+        """Go on from what a checkpoint kept."""
+        collapsed, loss = state["rank"]
+        self._rank = (collapsed, loss)
+        self._weights = state["weights"]
+        self.iteration, self.collapse = state["iteration"], tuple(state["collapse"])
 
     def restore(self) -> None:
         """Give the model the best weights back."""

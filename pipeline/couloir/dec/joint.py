@@ -5,12 +5,18 @@ clustering with local structure preservation, IJCAI, for keeping the reconstruct
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from couloir.config import TrainConfig
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.best import BestState
+from couloir.dec.checkpoint import State
 from couloir.dec.clustering import assigner_of
+from couloir.dec.keeper import Keeper
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.renewal import Renewal, StopReason, decide_stop, renew_targets
 from couloir.dec.samples import Samples, read_batch, shuffled_batches
@@ -82,39 +88,107 @@ class Clustered:
 class _JointPhase:
     """Go from renewal to renewal, on shuffled batches, epoch after epoch."""
 
-    def __init__(self, model: keras.Model, samples: Samples, *, settings: TrainConfig, progress: Progress) -> None:
-        self._samples, self._settings, self._progress = samples, settings, progress
+    def __init__(
+        self,
+        model: keras.Model,
+        samples: Samples,
+        *,
+        settings: TrainConfig,
+        log: TrainingLog,
+        progress: Progress,
+        keeper: Keeper,
+    ) -> None:
+        self._samples, self._settings = samples, settings
+        self._log, self._progress, self._keeper = log, progress, keeper
         joint = JointModel(
             model, kl_weight=settings.kl_weight, reconstruction_weight=settings.reconstruction_weight
         )
         self._runner = StepRunner(joint, learning_rate=settings.learning_rate, phase="clustering")
+        self._assigner, self._best = assigner_of(model), BestState(model)
+        self._renewal: Renewal | None = None
+        self._renewed_at = self._renewals = self._collapsed = 0
+
+    def state(self) -> State:
+        """Give what a checkpoint keeps; there must have been a renewal."""
+        return {
+            "runner": self._runner.state(),
+            "best": self._best.state(),
+            "renewal": vars(self._renewal),
+            "renewed_at": self._renewed_at,
+            "renewals": self._renewals,
+            "collapsed": self._collapsed,
+        }
+
+    def resume(self, state: State) -> None:
+        """Go on from what a checkpoint kept."""
+        self._runner.resume(state["runner"])
+        self._best.resume(state["best"])
+        self._renewal = Renewal(**{**state["renewal"], "collapse": tuple(state["renewal"]["collapse"])})
+        self._renewed_at, self._renewals = state["renewed_at"], state["renewals"]
+        self._collapsed = state["collapsed"]
+        done, total = self._runner.done, self._settings.max_iterations
+        self._progress("cluster", done, total, f"going on from iteration {done}")
+
+    def run(self) -> Clustered:
+        """Train until labels rest or there are no iterations left."""
+        if self._renewal is None:
+            self._renewal = self._renew(previous=None)
+        self._keeper.follow("joint", self.state)
+        self._keeper.forget("pretrain")
+        self._keeper.save()
+        count, settings = len(self._samples), self._settings
         generator = make_generator(settings.seed, "cluster")
-        self._batches = shuffled_batches(len(samples), settings.batch, generator=generator)
-        self._reconstruction: float | None = None
+        batches = shuffled_batches(count, settings.batch, generator=generator, skip=self._runner.done)
+        while (reason := decide_stop(self._renewed_at, self._renewal, settings)) is None:
+            self._go_on(self._renewal, batches)
+            self._renewal = self._renew(previous=self._renewal)
+            self._keeper.pause()
+        self._keeper.save()
+        self._keeper.release()
+        return self._end(self._renewal, reason)
 
-    @property
-    def iteration(self) -> int:
-        """Steps made."""
-        return self._runner.done
-
-    def go_on(self, renewal: Renewal) -> None:
+    def _go_on(self, renewal: Renewal, batches: Iterator[NDArray[np.int64]]) -> None:
         """Make the steps up to the next renewal."""
         total = self._settings.max_iterations
         changed = "" if renewal.changed is None else f", {renewal.changed:.2%} of labels changed"
-        for _ in range(min(self._settings.update_interval, total - self.iteration)):
-            indices = next(self._batches)
+        while self._runner.done < min(self._renewed_at + self._settings.update_interval, total):
+            indices = next(batches)
             loss = self._runner.step(read_batch(self._samples, indices), renewal.targets[indices])
-            self._progress("cluster", self.iteration, total, f"loss {loss:.4f}{changed}")
-        self._reconstruction = self._runner.take_means()["reconstruction"]
+            self._progress("cluster", self._runner.done, total, f"loss {loss:.4f}{changed}")
+            self._keeper.pause()
 
-    def judge(self, renewal: Renewal) -> dict[str, float]:
+    def _renew(self, *, previous: Renewal | None) -> Renewal:
+        """Renew the targets, and judge the state that gave them."""
+        labels = None if previous is None else previous.labels
+        # Until the targets are there the state is that of the last step: pauses may keep it.
+        renewal = renew_targets(self._assigner, self._samples, previous=labels, pause=self._keeper.pause)
+        losses = self._judge(renewal, self._runner.take_means().get("reconstruction"))
+        self._renewed_at = self._runner.done
+        self._renewals, self._collapsed = self._renewals + 1, self._collapsed + bool(renewal.collapse)
+        self._best.offer(self._renewed_at, loss=losses["loss"], collapse=renewal.collapse)
+        self._log.add("cluster", self._renewed_at, values={**losses, "changed": renewal.changed})
+        return renewal
+
+    def _judge(self, renewal: Renewal, mse: float | None) -> dict[str, float]:
         """Give the joint loss by which states are compared, and its parts."""
         self._runner.check(renewal.kl)
-        settings, mse = self._settings, self._reconstruction
+        settings = self._settings
         if mse is None:
             return {"kl": renewal.kl, "loss": math.inf}
         loss = settings.kl_weight * renewal.kl + settings.reconstruction_weight * mse
         return {"kl": renewal.kl, "loss": loss, "reconstruction": mse}
+
+    def _end(self, renewal: Renewal, reason: StopReason) -> Clustered:
+        self._best.restore()
+        return Clustered(
+            iterations=self._runner.done,
+            best_iteration=self._best.iteration,
+            stopped_because=reason,
+            renewals=self._renewals,
+            collapsed_renewals=self._collapsed,
+            last_collapse=renewal.collapse,
+            kept_collapse=self._best.collapse,
+        )
 
 
 def cluster(
@@ -124,6 +198,8 @@ def cluster(
     settings: TrainConfig,
     log: TrainingLog,
     progress: Progress = no_progress,
+    keeper: Keeper | None = None,
+    earlier: State | None = None,
 ) -> Clustered:
     """Train a clustering model in place by Adam on the joint loss, and leave it in its best state.
 
@@ -143,35 +219,18 @@ def cluster(
         ``max_iterations`` and ``seed`` are used.
     log, progress
         Where each renewal and each iteration are told.
+    keeper
+        Asked between steps whether to keep the state, as ``joint``, or to stop.
+    earlier
+        What it kept, to go on from.
 
     Raises
     ------
     TrainingError
         When the loss is no longer finite.
     """
-    phase = _JointPhase(model, samples, settings=settings, progress=progress)
-    assigner = assigner_of(model)
-    best = BestState(model)
-    renewals = collapsed = 0
-    labels = None
-    while True:
-        renewal = renew_targets(assigner, samples, previous=labels)
-        labels = renewal.labels
-        renewals, collapsed = renewals + 1, collapsed + bool(renewal.collapse)
-        losses = phase.judge(renewal)
-        best.offer(phase.iteration, loss=losses["loss"], collapse=renewal.collapse)
-        log.add("cluster", phase.iteration, values={**losses, "changed": renewal.changed})
-        reason = decide_stop(phase.iteration, renewal, settings)
-        if reason is not None:
-            break
-        phase.go_on(renewal)
-    best.restore()
-    return Clustered(
-        iterations=phase.iteration,
-        best_iteration=best.iteration,
-        stopped_because=reason,
-        renewals=renewals,
-        collapsed_renewals=collapsed,
-        last_collapse=renewal.collapse,
-        kept_collapse=best.collapse,
-    )
+    keeper = keeper or Keeper()
+    phase = _JointPhase(model, samples, settings=settings, log=log, progress=progress, keeper=keeper)
+    if earlier:
+        phase.resume(earlier)
+    return phase.run()

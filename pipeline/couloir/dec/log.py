@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from couloir.dec.checkpoint import State
+
 Phase = Literal["pretrain", "cluster"]
 
 Progress = Callable[[str, int, int, str], None]
@@ -25,23 +27,28 @@ class TrainingLog:
 
     Columns: phase (pretrain, cluster); step (epochs or iterations done); loss; reconstruction (mean
     MSE of the steps since the line before); kl (of the whole archive to its new targets, nats);
-    changed (share of labels since the renewal before); seconds since the log was made. What a line
-    does not have is left empty. Every line is on disk once written: a killed run keeps its log.
+    changed (share of labels since the renewal before); seconds of training, those before a kill
+    included. What a line does not have is left empty. Every line is on disk once written.
 
     Parameters
     ----------
     path
         The CSV file; one that exists is replaced.
+    earlier
+        What a checkpoint kept of it, to go on from.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, earlier: State | None = None) -> None:
         self._path = path
-        self._started = time.perf_counter()
+        earlier = earlier or {"text": ",".join(COLUMNS) + "\n", "seconds": 0.0}
+        self._earlier_text: str = earlier["text"]
+        self._started = time.perf_counter() - float(earlier["seconds"])
 
     def __enter__(self) -> Self:
         self._file = self._path.open("w", newline="", encoding="utf-8")
         self._rows = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-        self._rows.writeheader()
+        self._file.write(self._earlier_text)
+        self._file.flush()
         return self
 
     def __exit__(
@@ -51,8 +58,12 @@ class TrainingLog:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the log was made."""
+        """Seconds of training until now."""
         return time.perf_counter() - self._started
+
+    def state(self) -> State:
+        """Give what a checkpoint keeps."""
+        return {"text": self._path.read_text(encoding="utf-8"), "seconds": self.seconds}
 
     def add(self, phase: Phase, step: int, *, values: Mapping[str, float | None]) -> None:
         """Write a line.

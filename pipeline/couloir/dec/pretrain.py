@@ -4,10 +4,10 @@ Source: Vincent et al. (2010), Stacked denoising autoencoders, JMLR 11, section 
 afresh at every step, and what is to be restored is the clean spectrogram.
 """
 
-import math
-
 from couloir.config import TrainConfig
 from couloir.dec.backend import Tensor, keras
+from couloir.dec.checkpoint import State
+from couloir.dec.keeper import Keeper
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.samples import Samples, count_batches, read_batch, shuffled_batches
 from couloir.dec.seeds import derive_seed, make_generator
@@ -57,7 +57,9 @@ def pretrain(
     settings: TrainConfig,
     log: TrainingLog,
     progress: Progress = no_progress,
-) -> float:
+    keeper: Keeper | None = None,
+    earlier: State | None = None,
+) -> None:
     """Train an autoencoder in place, as a denoising one, by Adam on the mean squared error.
 
     Parameters
@@ -69,12 +71,11 @@ def pretrain(
     settings
         ``noise``, ``learning_rate``, ``batch``, ``epochs`` and ``seed`` are used.
     log, progress
-        Where each epoch and each step are told.
-
-    Returns
-    -------
-    float
-        The last epoch's mean loss, measured with the noise on.
+        Where each epoch, with its mean loss, measured with the noise on, and each step are told.
+    keeper
+        Asked between steps whether to keep the state, as ``pretrain``, or to stop.
+    earlier
+        What it kept, to go on from.
 
     Raises
     ------
@@ -83,15 +84,23 @@ def pretrain(
     """
     denoiser = Denoiser(autoencoder, noise=settings.noise, seed=settings.seed)
     runner = StepRunner(denoiser, learning_rate=settings.learning_rate, phase="pre-training")
-    generator = make_generator(settings.seed, "pretrain")
-    batches = shuffled_batches(len(samples), settings.batch, generator=generator)
+    keeper = keeper or Keeper()
     steps = count_batches(len(samples), settings.batch)
-    mean = math.nan
-    for epoch in range(1, settings.epochs + 1):
-        for _ in range(steps):
-            loss = runner.step(read_batch(samples, next(batches)))
-            message = f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}"
-            progress("pretrain", runner.done, settings.epochs * steps, message)
-        mean = runner.take_means()["loss"]
-        log.add("pretrain", epoch, values={"loss": mean, "reconstruction": mean})
-    return mean
+    total = settings.epochs * steps
+    if earlier:
+        runner.resume(earlier)
+        epoch = runner.done // steps + 1
+        remark = "done before" if runner.done == total else f"going on from epoch {epoch}"
+        progress("pretrain", runner.done, total, remark)
+    generator = make_generator(settings.seed, "pretrain")
+    batches = shuffled_batches(len(samples), settings.batch, generator=generator, skip=runner.done)
+    keeper.follow("pretrain", runner.state)
+    while runner.done < total:
+        epoch = runner.done // steps + 1
+        loss = runner.step(read_batch(samples, next(batches)))
+        progress("pretrain", runner.done, total, f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
+        if runner.done == epoch * steps:
+            mean = runner.take_means()["loss"]
+            log.add("pretrain", epoch, values={"loss": mean, "reconstruction": mean})
+        keeper.pause()
+    keeper.save()

@@ -1,7 +1,9 @@
 """Write down a trained model and what a reader needs to judge it."""
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,34 @@ SILHOUETTE_SAMPLES = 5000
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a model as ``.keras``; a killed run leaves the old file or none, never half a one."""
+    """Write a model as ``.keras``: the same bytes for the same model, whenever it is written.
+
+    A killed run leaves the old file or none, never half a one.
+    """
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     model.save(partial)
+    partial.write_bytes(_without_chance(partial))
     partial.replace(path)
+
+
+def _without_chance(path: Path) -> bytes:
+    """Give a ``.keras`` file, a zip, without the time of its writing and the addresses of objects."""
+    buffer = io.BytesIO()
+    numbers: dict[int, int] = {}
+
+    def plain(found: dict[str, Any]) -> dict[str, Any]:
+        found.pop("date_saved", None)
+        if (address := found.get("shared_object_id")) is not None:
+            found["shared_object_id"] = numbers.setdefault(address, len(numbers))
+        return found
+
+    with zipfile.ZipFile(path) as written, zipfile.ZipFile(buffer, "w") as rewritten:
+        for name in sorted(written.namelist()):
+            content = written.read(name)
+            if name.endswith(".json"):
+                content = json.dumps(json.loads(content, object_hook=plain)).encode()
+            rewritten.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
+    return buffer.getvalue()
 
 
 def write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
@@ -91,7 +117,7 @@ def score_silhouette(latent: NDArray[np.float32], labels: NDArray[np.int32], *, 
 
 
 def hash_weights(model: keras.Model) -> str:
-    """Hash a model's weights, in order, as float32 bytes: equal for equal models, unlike the file's."""
+    """Hash a model's weights, in order, as float32 bytes: equal for equal models."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight, dtype="<f4").tobytes())

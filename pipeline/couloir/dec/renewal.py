@@ -1,5 +1,6 @@
 """Renew the targets of the clustering from the model itself, and say when there is no more to learn."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from couloir.config import TrainConfig
 from couloir.dec.backend import keras
 from couloir.dec.clustering import kl_divergence, target_distribution
 from couloir.dec.collapse import find_collapse
+from couloir.dec.keeper import never_stop
 from couloir.dec.predict import predict
 from couloir.dec.samples import Samples
 
@@ -42,7 +44,11 @@ class Renewal:
 
 
 def renew_targets(
-    assigner: keras.Model, samples: Samples, *, previous: NDArray[np.int32] | None = None
+    assigner: keras.Model,
+    samples: Samples,
+    *,
+    previous: NDArray[np.int32] | None = None,
+    pause: Callable[[], None] = never_stop,
 ) -> Renewal:
     """Assign the whole archive and sharpen the result into new targets; the decoder is not run.
 
@@ -54,8 +60,10 @@ def renew_targets(
         Spectrograms (N, F, T, C).
     previous
         The previous renewal's labels (N,), if there was one.
+    pause
+        Called after each batch.
     """
-    q = predict(assigner, samples)
+    q = predict(assigner, samples, pause=pause)
     labels = q.argmax(axis=1).astype(np.int32)
     targets = target_distribution(q)
     return Renewal(

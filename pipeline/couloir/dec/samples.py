@@ -38,15 +38,22 @@ def sequential_batches(count: int, batch: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + batch, count), dtype=np.int64)
 
 
-def shuffled_batches(count: int, batch: int, *, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def shuffled_batches(
+    count: int, batch: int, *, generator: np.random.Generator, skip: int = 0
+) -> Iterator[NDArray[np.int64]]:
     """Give shuffled batches without end: every sample once an epoch, in a new order each epoch.
 
     The last batch of an epoch may be shorter; nothing is dropped. Which samples share a batch is
     random; within it they are sorted, which no mean over the batch notices and chunked storage likes.
+    With ``skip`` that many batches are passed over, as if they had been taken.
     """
+    epochs, taken = divmod(skip, count_batches(count, batch))
+    for _ in range(epochs):
+        generator.permutation(count)
     while True:
         order = generator.permutation(count).astype(np.int64)
-        for start in range(0, count, batch):
+        first, taken = taken * batch, 0
+        for start in range(first, count, batch):
             yield np.sort(order[start : start + batch])
 
 

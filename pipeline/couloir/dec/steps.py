@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from couloir.dec.backend import keras
+from couloir.dec.checkpoint import State
 from couloir.errors import TrainingError
 
 
@@ -24,7 +25,10 @@ class StepRunner:
 
     def __init__(self, model: keras.Model, *, learning_rate: float, phase: str) -> None:
         self._model, self._learning_rate, self._phase = model, learning_rate, phase
-        model.compile(optimizer=keras.optimizers.Adam(learning_rate))
+        optimizer = keras.optimizers.Adam(learning_rate)
+        model.compile(optimizer=optimizer)
+        optimizer.build(model.trainable_variables)  # not at the first step: a checkpoint may be restored before it
+        self._variables = [*model.variables, *optimizer.variables]
         self.done = 0
         self._sums: dict[str, float] = {}
         self._samples = 0
@@ -51,6 +55,21 @@ class StepRunner:
         means = {name: value / self._samples for name, value in self._sums.items()}
         self._sums, self._samples = {}, 0
         return means
+
+    def state(self) -> State:
+        """Give what a checkpoint keeps: weights, random seeds, Adam's moments, steps and running sums."""
+        return {
+            "variables": [keras.ops.convert_to_numpy(variable) for variable in self._variables],
+            "done": self.done,
+            "sums": self._sums,
+            "samples": self._samples,
+        }
+
+    def resume(self, state: State) -> None:
+        """Go on from what a checkpoint kept."""
+        for variable, value in zip(self._variables, state["variables"], strict=True):
+            variable.assign(value)
+        self.done, self._sums, self._samples = state["done"], state["sums"], state["samples"]
 
     def check(self, loss: float) -> None:
         """Refuse a loss that is not finite, naming the learning rate, which is the usual reason."""

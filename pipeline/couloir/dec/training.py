@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.config import TrainConfig
-from couloir.dec.assign import assign
-from couloir.dec.backend import keras
+from couloir.config import TrainConfig, content_hash
+from couloir.dec.assign import Assignment, assign
+from couloir.dec.backend import describe_backend, keras
+from couloir.dec.checkpoint import FORMAT, State
 from couloir.dec.clustering import build_clustering_model
 from couloir.dec.joint import cluster
+from couloir.dec.keeper import Keeper
 from couloir.dec.kmeans import run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
@@ -19,7 +21,7 @@ from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics
 from couloir.dec.reference import keep_reference
-from couloir.dec.samples import Samples, check_samples
+from couloir.dec.samples import Samples, check_samples, count_batches
 
 __all__ = ["LOG", "METRICS", "MODEL", "Progress", "Samples", "Trained", "train"]
 
@@ -56,10 +58,18 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def train(samples: Samples, settings: TrainConfig, *, folder: Path, progress: Progress | None = None) -> Trained:
+def train(
+    samples: Samples,
+    settings: TrainConfig,
+    *,
+    folder: Path,
+    progress: Progress | None = None,
+    keeper: Keeper | None = None,
+) -> Trained:
     """Train a model and write ``dec.keras``, ``log.csv`` and ``metrics.json``, the last one last.
 
-    The same seed, settings and samples give the same bytes of weights on the same machine's CPU.
+    The same seed, settings and samples give the same bytes of weights on the same machine's CPU, whether
+    training ran through or was killed and went on from a checkpoint.
 
     Parameters
     ----------
@@ -71,6 +81,8 @@ def train(samples: Samples, settings: TrainConfig, *, folder: Path, progress: Pr
         Where to write; made if missing.
     progress
         Told the phases ``pretrain``, ``cluster`` and ``assign``, step by step.
+    keeper
+        Keeps checkpoints and may stop training; what it has kept of the same training is gone on from.
 
     Returns
     -------
@@ -85,16 +97,24 @@ def train(samples: Samples, settings: TrainConfig, *, folder: Path, progress: Pr
     Warns
     -----
     CouloirWarning
-        When the clustering collapsed.
+        When the clustering collapsed, or a checkpoint could not be used or written.
     """
     check_samples(samples, settings)
+    keeper = keeper or Keeper()
+    earlier = keeper.load(_identify(samples, settings))
     report = no_progress if progress is None else progress
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).unlink(missing_ok=True)
-    with TrainingLog(folder / LOG) as log:
-        model, initial_labels = _initialise(samples, settings, log=log, progress=report)
-        clustered = cluster(model, samples, settings=settings, log=log, progress=report)
-        assignment = assign(model, samples, progress=report)
+    with TrainingLog(folder / LOG, earlier=earlier.get("log")) as log:
+        keeper.follow("log", log.state)
+        model, initial_labels = _initialise(
+            samples, earlier, settings=settings, log=log, progress=report, keeper=keeper
+        )
+        before = earlier.get("joint")
+        clustered = cluster(
+            model, samples, settings=settings, log=log, progress=report, keeper=keeper, earlier=before
+        )
+        assignment = _assign(model, samples, progress=report, keeper=keeper)
         seconds = log.seconds
     keep_reference(model, assignment)
     notes = (*note_batch(settings, len(samples)), *note_collapse(clustered))
@@ -113,14 +133,61 @@ def train(samples: Samples, settings: TrainConfig, *, folder: Path, progress: Pr
     )
 
 
+def _identify(samples: Samples, settings: TrainConfig) -> dict[str, str]:
+    """Name all that decides the bytes that training comes to, but the samples' content."""
+    backend = describe_backend()
+    return {
+        "train settings": content_hash(settings),
+        "shape of the spectrograms": str(tuple(int(size) for size in samples.shape)),
+        "backend": f"{backend['name']} {backend['version']}, Keras {backend['keras']}, NumPy {np.__version__}",
+        "format": str(FORMAT),
+    }
+
+
 def _initialise(
-    samples: Samples, settings: TrainConfig, *, log: TrainingLog, progress: Progress
+    samples: Samples,
+    earlier: State,
+    *,
+    settings: TrainConfig,
+    log: TrainingLog,
+    progress: Progress,
+    keeper: Keeper,
 ) -> tuple[keras.Model, NDArray[np.int32]]:
-    """Pre-train an autoencoder and put the centroids that k-means finds in its latent space on it."""
+    """Pre-train an autoencoder and put the centroids that k-means finds in its latent space on it.
+
+    If that was done earlier the model's weights are still to be restored.
+    """
     autoencoder = build_autoencoder(samples.shape[1:], settings)
     for note in note_batch(settings, len(samples)):
         progress("pretrain", 0, settings.epochs, note)
-    pretrain(autoencoder, samples, settings=settings, log=log, progress=progress)
-    latent = predict(encoder_of(autoencoder), samples)
-    centroids, labels = run_kmeans(latent, settings.clusters, starts=settings.kmeans_starts, seed=settings.seed)
+    if "joint" in earlier:
+        steps = settings.epochs * count_batches(len(samples), settings.batch)
+        progress("pretrain", steps, steps, "done before")
+        labels = earlier["initial_labels"]
+        centroids = np.zeros((settings.clusters, settings.latent), np.float32)
+    else:
+        before = earlier.get("pretrain")
+        pretrain(
+            autoencoder,
+            samples,
+            settings=settings,
+            log=log,
+            progress=progress,
+            keeper=keeper,
+            earlier=before,
+        )
+        latent = predict(encoder_of(autoencoder), samples, pause=keeper.pause)
+        starts, seed = settings.kmeans_starts, settings.seed
+        centroids, labels = run_kmeans(latent, settings.clusters, starts=starts, seed=seed)
+    keeper.follow("initial_labels", lambda: labels)
     return build_clustering_model(autoencoder, centroids, alpha=settings.alpha), labels
+
+
+def _assign(model: keras.Model, samples: Samples, *, progress: Progress, keeper: Keeper) -> Assignment:
+    """Assign the samples, and stop between batches if that is asked for."""
+
+    def tell(phase: str, done: int, total: int, message: str) -> None:
+        progress(phase, done, total, message)
+        keeper.pause()
+
+    return assign(model, samples, progress=tell)

@@ -20,6 +20,8 @@ _ZEROS = 32
 _BETA = 9.0
 _PHASES = 512
 _CHUNK = 1 << 15
+_WIDE = 16
+"""From this ratio of the rates on the table has fewer phases: it stays as fine, and no larger."""
 
 
 def nominal_rate(rate: float, duration_s: float) -> float:
@@ -90,10 +92,11 @@ def _interpolate(samples: NDArray[np.float64], exact: float) -> NDArray[np.float
     table, half = _sinc_table(min(exact, 1.0))
     around = np.lib.stride_tricks.sliding_window_view(np.pad(samples, (half - 1, half)), 2 * half)
     out = np.empty(math.ceil(len(samples) * exact))
-    for first in range(0, len(out), _CHUNK):
-        position = np.arange(first, min(first + _CHUNK, len(out))) / exact
+    chunk = max(_CHUNK * _ZEROS // half, 1)
+    for first in range(0, len(out), chunk):
+        position = np.arange(first, min(first + chunk, len(out))) / exact
         base = position.astype(np.int64)
-        phase, part = np.divmod((position - base) * _PHASES, 1.0)
+        phase, part = np.divmod((position - base) * (len(table) - 1), 1.0)
         row = phase.astype(np.int64)
         near = around[base]
         low = np.einsum("ij,ij->i", near, table[row])
@@ -106,7 +109,8 @@ def _interpolate(samples: NDArray[np.float64], exact: float) -> NDArray[np.float
 def _sinc_table(cut: float) -> tuple[NDArray[np.float64], int]:
     """Tabulate the low-pass at `cut` x Nyquist for the phases of an output between two inputs."""
     half = math.ceil(_ZEROS / cut)
-    away = np.linspace(0, 1, _PHASES + 1)[:, None] - np.arange(1 - half, half + 1)
+    phases = math.ceil(_PHASES * min(_WIDE * cut, 1.0))
+    away = np.linspace(0, 1, phases + 1)[:, None] - np.arange(1 - half, half + 1)
     taper = special.i0(_BETA * np.sqrt(np.maximum(0, 1 - (away / half) ** 2))) / special.i0(_BETA)
     table = cut * np.sinc(cut * away) * taper
     return table / table.sum(axis=1, keepdims=True), half

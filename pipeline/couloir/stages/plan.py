@@ -10,6 +10,7 @@ import fsspec
 from couloir.archive.inventory import Inventory, take_inventory
 from couloir.archive.layout import Layout
 from couloir.archive.listing import list_objects
+from couloir.archive.place import PATIENCE
 from couloir.archive.response import Sensitivity, read_sensitivities
 from couloir.config import RunConfig
 from couloir.errors import ArchiveError, ConfigError
@@ -17,6 +18,7 @@ from couloir.identifiers import BandId, StationDay
 from couloir.kernels.spectrogram import COMPONENTS
 from couloir.stages.settings import detection_rule
 from couloir.stages.station_day import REACH_DAYS
+from couloir.storage import Patience
 from couloir.store.blocks import SHARD
 
 SECONDS_PER_MB = 0.03
@@ -25,6 +27,8 @@ SECONDS_PER_DAY = 0.3
 """What a station-day costs whatever its size: grids, filter, medians, s."""
 _BASE = 250e6
 """Bytes of a worker that has loaded its libraries."""
+_WHOLE_DAYS = 4
+"""Objects of many channels in memory at once: a day's, those of both days beside it, and one being split."""
 _ARRAYS = 6
 """Arrays of four bytes a sample alive at once while a station-day is worked on, besides one for each envelope."""
 _WINDOWS_A_DAY = 250
@@ -47,6 +51,8 @@ class BandPlan:
         Station-days without all three components.
     missing : tuple of (date, date)
         Stretches of the period without this sensor: first and last day.
+    beside : mapping of BandId to int
+        Other sensors of the station that were left out by `archive.band_priority`, and on how many days.
     """
 
     band: BandId
@@ -55,6 +61,7 @@ class BandPlan:
     size: int
     incomplete: int
     missing: tuple[tuple[dt.date, dt.date], ...]
+    beside: Mapping[BandId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,18 @@ class Plan:
         return sum((last - first).days + 1 for band in self.bands for first, last in band.missing)
 
 
-def plan(config: RunConfig) -> Plan:
+def plan(config: RunConfig, *, patience: Patience = PATIENCE) -> Plan:
     """List the archive and choose what will be worked on.
+
+    Parameters
+    ----------
+    config : RunConfig
+    patience : Patience
+        How long the archive may keep one waiting.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -111,14 +128,16 @@ def plan(config: RunConfig) -> Plan:
     days = archive.days
     beyond = [days[0] - dt.timedelta(days=k) for k in range(REACH_DAYS, 0, -1)]
     beyond += [days[-1] + dt.timedelta(days=k) for k in range(1, REACH_DAYS + 1)]
-    objects = list_objects(
+    listing = list_objects(
         archive.url,
         Layout.named(archive.layout),
         patterns=archive.patterns,
         days=sorted([*days, *beyond]),
         storage_options=archive.storage_options,
+        patience=patience,
     )
-    inventory = take_inventory(objects, days=days, band_priority=archive.band_priority)
+    objects = listing.objects
+    inventory = take_inventory(objects, days=days, band_priority=archive.band_priority, left_out=listing.left_out)
     if not inventory.chosen:
         found = sorted({item.day for item in objects})
         raise ArchiveError(
@@ -131,6 +150,7 @@ def plan(config: RunConfig) -> Plan:
     memory = _memory(inventory, config)
     _check_settings(config, memory)
     bands = tuple(_band_plans(inventory, days))
+    channels = {item.channel for item in objects}
     size = sum(band.size for band in bands)
     return Plan(
         inventory,
@@ -138,21 +158,22 @@ def plan(config: RunConfig) -> Plan:
         len(days),
         core_seconds=SECONDS_PER_MB * size / 1e6 + SECONDS_PER_DAY * len(inventory.chosen),
         memory_bytes=memory,
-        unmatched=tuple(
-            str(pattern) for pattern in archive.patterns if not any(pattern.matches(o.channel) for o in objects)
-        ),
-        sensitivities=_sensitivities(config, {key.band for key in inventory.chosen}),
+        unmatched=tuple(str(pattern) for pattern in archive.patterns if not any(map(pattern.matches, channels))),
+        sensitivities=_sensitivities(config, {key.band for key in inventory.chosen}, patience),
     )
 
 
-def _sensitivities(config: RunConfig, bands: set[BandId]) -> dict[BandId, tuple[Sensitivity, ...]]:
+def _sensitivities(
+    config: RunConfig, bands: set[BandId], patience: Patience
+) -> dict[BandId, tuple[Sensitivity, ...]]:
     """Read the metadata, and keep what is known of the sensors that were chosen."""
     archive = config.archive
     if archive.stationxml is None:
         return {}
     known: dict[BandId, list[Sensitivity]] = {band: [] for band in bands}
     alike = fsspec.core.split_protocol(archive.stationxml)[0] == fsspec.core.split_protocol(archive.url)[0]
-    for sensitivity in read_sensitivities(archive.stationxml, archive.storage_options if alike else {}):
+    options = archive.storage_options if alike else {}
+    for sensitivity in read_sensitivities(archive.stationxml, options, patience=patience):
         if sensitivity.channel.band in known:
             known[sensitivity.channel.band].append(sensitivity)
     return {band: tuple(held) for band, held in known.items()}
@@ -169,7 +190,8 @@ def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPla
         incomplete = sum(len(item.components) < len(COMPONENTS) for item in files)
         there = set(have)
         missing = _stretches([day for day in days if day not in there])
-        plans.append(BandPlan(band, components, len(have), sum(item.size for item in files), incomplete, missing))
+        size, beside = sum(item.size for item in files), inventory.beside.get(band, {})
+        plans.append(BandPlan(band, components, len(have), size, incomplete, missing, beside))
     return plans
 
 
@@ -202,7 +224,9 @@ def _memory(inventory: Inventory, config: RunConfig) -> int:
     detect, spectrogram = config.detect, config.spectrogram
     largest = max(inventory.files[key].size for key in inventory.chosen)
     envelopes = len(detect.bands) * (len(COMPONENTS) if detect.envelope == "any" else 1)
-    detecting = 2 * largest + (_ARRAYS + envelopes) * 4 * 86_400 * detect.sampling_rate
+    shared = any(item.shared for item in inventory.files[inventory.chosen[0]].objects)
+    reading = (_WHOLE_DAYS if shared else 2) * largest
+    detecting = reading + (_ARRAYS + envelopes) * 4 * 86_400 * detect.sampling_rate
     writing = _SHARDS * SHARD * 2 * spectrogram.frequencies * spectrogram.times * len(COMPONENTS)
     days = max(map(len, inventory.blocks.values()))
     waiting = days * min(_WINDOWS_A_DAY, detect.max_windows) * 4 * detect.window_samples * len(COMPONENTS)

@@ -94,7 +94,7 @@ def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:
 
 
 def check_failures(config: RunConfig, outcomes: Sequence[Outcome]) -> None:
-    """Raise if more station-days failed than the run file allows.
+    """Raise if more station-days failed than the run file allows, or all of them, which nothing allows.
 
     Raises
     ------
@@ -103,10 +103,12 @@ def check_failures(config: RunConfig, outcomes: Sequence[Outcome]) -> None:
     """
     failed = [outcome for outcome in outcomes if outcome.failed]
     allowed = config.compute.max_failed_fraction
-    if outcomes and len(failed) > allowed * len(outcomes):
+    everything = len(failed) == len(outcomes)
+    if failed and (everything or len(failed) > allowed * len(outcomes)):
         first = failed[0]
+        limit = "nothing came of the run" if everything else f"compute.max_failed_fraction allows {allowed:.0%}"
         raise TooManyFailuresError(
-            f"{len(failed)} of {len(outcomes)} station-days failed; "
-            f"compute.max_failed_fraction allows {allowed:.0%}. "
-            f"The first: {first.station_day}: {first.reason}. All of them are in {output_of(config) / 'outcomes'}."
+            f"{len(failed)} of {len(outcomes)} station-days failed; {limit}. "
+            f"The first: {first.station_day}: {first.reason.rstrip('.')}. "
+            f"`couloir outcomes` lists all of them, from {output_of(config) / 'outcomes'}."
         )

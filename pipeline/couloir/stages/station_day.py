@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,18 +51,24 @@ class DayTask:
     @property
     def bytes_ahead(self) -> int:
         """Bytes that `fetch` will hold at most."""
-        return self.files[self.station_day.day].size
+        return self._reader(None).ahead_bytes(self.station_day.day)
 
-    def fetch(self) -> "DayReader | Exception":
+    def fetch(self) -> DayReader | Exception:
         """Fetch what reading the day needs; give what reads it, or what went wrong, for the outcome to tell."""
-        settings = self.detect
         try:
             patience = Patience(total_s=self.archive.patience_s)
             file_system, _ = open_place(self.archive.url, self.archive.storage_options, patience=patience)
-            context_s = settings.window_s + settings.merge_s + _SETTLING_S
-            return DayReader(Fetcher(file_system), self.files, settings.sampling_rate, context_s)
+            reader = self._reader(file_system, patience)
+            reader.fetch_ahead(self.station_day.day)
         except Exception as error:  # one day must never end a run of years
             return error
+        return reader
+
+    def _reader(self, file_system: Any, patience: Patience | None = None) -> DayReader:
+        settings = self.detect
+        fetcher = Fetcher(file_system, patience=patience or Patience())
+        context_s = settings.window_s + settings.merge_s + _SETTLING_S
+        return DayReader(fetcher, self.files, settings.sampling_rate, context_s)
 
     def calibration(self, day: dt.date, components: Iterable[str]) -> Calibration:
         """Give the gains of a day's components, as they are at noon."""

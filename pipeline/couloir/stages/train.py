@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 
 from couloir.config import RunConfig, content_hash
+from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
 from couloir.stages.marks import archive_digest, clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from couloir.dec.samples import Samples
 
 MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy")
+_CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
 Progress = Callable[[str, int, int, str], None]
@@ -39,8 +41,17 @@ def model_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, str]
     return {"model_id": model_id(config, archive), "training": training_hash(config)}
 
 
-def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress) -> bool:
+def train(
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    *,
+    progress: Progress,
+    check_stop: Callable[[], None] = never_stop,
+    checkpoint_s: float = EVERY_S,
+) -> bool:
     """Train the model, unless the output holds the one that would come out.
+
+    A training that was killed goes on from its last checkpoint, under ``model/checkpoint``.
 
     Parameters
     ----------
@@ -49,6 +60,10 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
         What to train on.
     progress : callable
         Told phase, steps done, steps in all, and a remark.
+    check_stop : callable, optional
+        Called between steps, in this thread; what it raises ends the training, after a checkpoint.
+    checkpoint_s : float, optional
+        Between two checkpoints, s; 0: one at every step.
 
     Returns
     -------
@@ -59,20 +74,30 @@ def train(config: RunConfig, archive: SpectrogramArchive, *, progress: Progress)
     ------
     TrainingError
         When there is too little to train on, or training diverges.
+    StoreError
+        When the model cannot be written. A checkpoint that cannot be is only warned of.
     """
     place = output_of(config) / "model"
     mark = model_mark(config, archive)
     if is_current(place, mark):
+        (place / _CHECKPOINT).remove()
         return False
     quieten_tensorflow()
     from couloir.dec.training import train as train_dec
 
+    keeper = Keeper(
+        [place / _CHECKPOINT / f"{number}.npz" for number in range(2)],
+        made_from=mark["model_id"],
+        every_s=checkpoint_s,
+        check_stop=check_stop,
+    )
     with _working_folder() as folder:
-        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress)
+        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress, keeper=keeper)
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
         clear(place)
         _bring_home(folder, place)
     complete(place, mark, files=MODEL_FILES)
+    (place / _CHECKPOINT).remove()
     return True
 
 
