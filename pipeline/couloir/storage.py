@@ -115,7 +115,11 @@ def _for_s3(options: dict[str, Any], patience: Patience) -> dict[str, Any]:
         "max_pool_connections": CONNECTIONS,
     }
     config = {**limits, **options.get("config_kwargs", {})}
-    return {"use_listings_cache": False, **options, "config_kwargs": config}
+    alone = {
+        "use_listings_cache": False,
+        "max_concurrency": 1,
+    }  # to read in pieces it would ask for the size first
+    return {**alone, **options, "config_kwargs": config}
 
 
 def _keep_whole(file_system: Any) -> None:

@@ -36,6 +36,6 @@ def test_a_command_runs_with_the_server_in_its_environment(tmp_path):
 def test_anonymous_access_is_to_the_public_bucket_only(s3, bucket):
     s3.aws("s3api", "put-object", "--bucket", s3server.PUBLIC_BUCKET, "--key", "open")
     anonymous = fsspec.filesystem("s3", anon=True, **s3.options())
-    assert anonymous.ls(s3server.PUBLIC_BUCKET) == [f"{s3server.PUBLIC_BUCKET}/open"]
+    assert f"{s3server.PUBLIC_BUCKET}/open" in anonymous.ls(s3server.PUBLIC_BUCKET)
     with pytest.raises(PermissionError):
         anonymous.ls(bucket)

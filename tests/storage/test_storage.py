@@ -62,6 +62,11 @@ class TestBusy:
         for k, pause in enumerate(proxy.pauses()[:-1]):
             assert pause >= 0.1 * 2**k
 
+    def test_an_object_is_read_in_one_request(self, proxy, place):
+        proxy.fail("busy", times=0)
+        assert len(persist(place[0], "cat_file", place[1], patience=SHORT)) == 5000
+        assert [one.method for one in proxy.seen] == ["GET"]
+
     def test_a_crowd_spreads_out(self):
         crowd = [list(itertools.islice(storage._pauses(Patience(total_s=1e4)), 8)) for _ in range(50)]
         for k, moment in enumerate(zip(*crowd, strict=True)):

@@ -111,6 +111,7 @@ class S3Server:
             if self._refuses_strangers() and self.aws("s3api", "list-buckets", check=False).returncode == 0:
                 return
             time.sleep(0.1)
+        self.kill()
         raise RuntimeError(f"the S3 server does not start: {(self.folder / 'weed.log').read_text()[-2000:]}")
 
     def _refuses_strangers(self) -> bool:
