@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from couloir.stages.plan import Plan
     from couloir.store.hold import Hold
     from couloir.store.outcomes import Outcome
+    from couloir.store.spectrograms import SpectrogramArchive
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class Job:
     config: "RunConfig"
     plan: "Plan"
     hold: "Hold"
+
+    @cached_property
+    def archive(self) -> "SpectrogramArchive":
+        """The spectrogram archive, opened once it is complete."""
+        from couloir.stages.run import open_archive
+
+        return open_archive(self.config, self.plan)
 
 
 @contextmanager
@@ -93,10 +102,9 @@ def detect(job: Job) -> "list[Outcome]":
 
 def train(job: Job) -> None:
     """Train, and say when the model is there already."""
-    from couloir.stages.run import open_archive
     from couloir.stages.train import train as train_model
 
-    archive = open_archive(job.config, job.plan)
+    archive = job.archive
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
@@ -118,23 +126,21 @@ def train(job: Job) -> None:
 def catalog(job: Job) -> None:
     """Make the catalog, and say when it is there already."""
     from couloir.stages.catalog import catalog as make_catalog
-    from couloir.stages.run import open_archive
 
     with console.status("catalog"):
-        fresh = make_catalog(job.config, open_archive(job.config, job.plan))
+        fresh = make_catalog(job.config, job.archive)
     console.print("catalog: written" if fresh else "catalog: it is there already")
 
 
 def report(job: Job) -> None:
     """Make the report, and say when it is there already."""
     from couloir.stages.report import report as make_report
-    from couloir.stages.run import open_archive
     from couloir.stages.settings import output_of
     from couloir.store.outcomes import read_outcomes
 
     with console.status("report"):
         outcomes = read_outcomes(output_of(job.config), sorted(job.plan.inventory.blocks))
-        fresh = make_report(job.config, open_archive(job.config, job.plan), outcomes)
+        fresh = make_report(job.config, job.archive, outcomes)
     console.print("report: written" if fresh else "report: it is there already")
 
 

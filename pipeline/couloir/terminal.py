@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -22,8 +23,10 @@ from couloir.stages.assessment import Assessment
 from couloir.stages.outcomes import count_up
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
-from couloir.stages.verify import Verified
 from couloir.store.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
@@ -169,7 +172,7 @@ def show_assessment(assessment: Assessment) -> None:
     out.print(table)
 
 
-def show_verified(found: Verified) -> None:
+def show_verified(found: "Verified") -> None:
     """Print what a verification found."""
     for stage in found.missing:
         out.print(f"not there: {stage}", markup=False)

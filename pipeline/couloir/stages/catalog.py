@@ -18,7 +18,7 @@ from couloir.catalog.truth import Matching, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
-from couloir.stages.marks import archive_digest, clear, complete, is_current
+from couloir.stages.marks import clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
@@ -35,7 +35,7 @@ PCA_COMPONENTS = 30
 def run_id(config: RunConfig, archive: SpectrogramArchive) -> str:
     """Name the run by its settings and events; the same on every machine and in every place."""
     chosen = config.archive.model_dump(mode="json", include={"select", "start", "end", "band_priority"})
-    return content_hash(chosen, detection_hash(config), training_hash(config), archive_digest(archive))
+    return content_hash(chosen, detection_hash(config), training_hash(config), archive.digest)
 
 
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:

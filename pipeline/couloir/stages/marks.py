@@ -1,15 +1,12 @@
 """Remember what a stage was made from, so that a second run does the work once."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from couloir.errors import DamagedError
-from couloir.store.events import COLUMNS
 from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
-from couloir.store.spectrograms import SpectrogramArchive
 
 COMPLETION = "complete.json"
 
@@ -54,11 +51,3 @@ def read_completion(place: Location) -> tuple[dict[str, Any], dict[str, Checksum
         return dict(held["made_from"]), {name: Checksum(**sums) for name, sums in held["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{place / COMPLETION} is damaged: {error}") from error
-
-
-def archive_digest(archive: SpectrogramArchive) -> str:
-    """Hash which events an archive holds, the same wherever it lies: 16 hex digits."""
-    digest = hashlib.sha256(repr((archive.shape, [block.key for block in archive.blocks])).encode())
-    for name in COLUMNS:
-        digest.update(archive.column(name).tobytes())
-    return digest.hexdigest()[:16]

@@ -16,7 +16,7 @@ import psutil
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
-from couloir.stages.marks import archive_digest, clear, complete, is_current
+from couloir.stages.marks import clear, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int, str], None]
 
 def model_id(config: RunConfig, archive: SpectrogramArchive) -> str:
     """Name the model by what it is trained on and how."""
-    return content_hash(detection_hash(config), training_hash(config), archive_digest(archive))
+    return content_hash(detection_hash(config), training_hash(config), archive.digest)
 
 
 def model_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, str]:

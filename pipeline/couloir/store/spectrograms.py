@@ -1,7 +1,9 @@
 """Read the complete blocks of the spectrogram archive as one sequence of events."""
 
+import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ class SpectrogramArchive:
             self._groups = [_complete(output, *pair) for pair in zip(self.blocks, found, strict=True)]
             counts = readers.map(lambda group: _array(group, "start_time").shape[0], self._groups)
             self._ends = np.cumsum([0, *counts])
+        self._columns: dict[str, NDArray[Any]] = {}
         spectrograms = [_array(group, "spectrogram") for group in self._groups[:1]]
         picture = spectrograms[0].shape[1:] if spectrograms else (0, 0, 0)
         self.shape = (int(self._ends[-1]), *picture)
@@ -65,8 +68,18 @@ class SpectrogramArchive:
         return self._concatenate("spectrogram", np.float16)
 
     def column(self, name: str) -> NDArray[Any]:
-        """Read one column of all events."""
-        return self._concatenate(name, COLUMNS[name].dtype)
+        """Read one column of all events; it is read once."""
+        if name not in self._columns:
+            self._columns[name] = self._concatenate(name, COLUMNS[name].dtype)
+        return self._columns[name]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash which events these are, the same wherever they lie: 16 hex digits."""
+        digest = hashlib.sha256(repr((self.shape, [block.key for block in self.blocks])).encode())
+        for name in COLUMNS:
+            digest.update(self.column(name).tobytes())
+        return digest.hexdigest()[:16]
 
     def block_numbers(self) -> NDArray[np.int64]:
         """Give each event's block, as a position in `blocks`."""
