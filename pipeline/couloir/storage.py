@@ -58,7 +58,7 @@ class Patience:
 
     def attempt(self, size: int = 0) -> float:
         """Give the longest time that an attempt may take, s."""
-        return self.attempt_s + size / SLOWEST
+        return min(self.attempt_s, self.total_s) + size / SLOWEST
 
 
 def open_place(

@@ -14,7 +14,7 @@ from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import read_outcomes
 
-from .conftest import DAYS, STATIONS, assert_same, complete, digest, finish, start, workers_of
+from .conftest import DAYS, STATIONS, assert_same, assert_same_archive, complete, digest, finish, start, workers_of
 
 STATION_DAYS = DAYS * len(STATIONS)
 
@@ -26,11 +26,8 @@ def in_bucket(archive, s3, bucket, run_file):
 
     def write(endpoint, *, patience_s=60, **sections):
         place = {"storage_options": {"endpoint_url": endpoint}, "patience_s": patience_s}
-        return run_file(
-            archive={"url": f"s3://{bucket}/sds", **place},
-            output={"url": f"s3://{bucket}/out", **place},
-            **sections,
-        )
+        archive = {"url": f"s3://{bucket}/sds", **place, **sections.pop("archive", {})}
+        return run_file(archive=archive, output={"url": f"s3://{bucket}/out", **place}, **sections)
 
     write.bucket = bucket
     return write
@@ -65,7 +62,7 @@ def test_a_server_that_is_stopped_for_thirty_seconds_costs_nothing_but_time(in_b
     s3.start()
     code, told = finish(process, timeout=300)
     assert code == 0, told
-    assert_same(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet, "spectrograms.zarr")
+    assert_same_archive(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +78,7 @@ def test_a_server_with_hiccups_changes_no_byte(in_bucket, s3, proxy, quiet, tmp_
     proxy.fail(kind, **details)
     told = complete("detect", in_bucket(proxy.endpoint))
     assert f"{STATION_DAYS} ok" in told
-    assert_same(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet, "spectrograms.zarr")
+    assert_same_archive(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet)
 
 
 def test_a_server_that_takes_a_second_for_every_answer_changes_no_byte(in_bucket, s3, proxy, quiet, tmp_path):
@@ -106,7 +103,7 @@ def test_objects_that_stay_away_are_named_in_outcomes_and_made_by_the_next_run(
     assert all(outcome.station_day.band.station == "BBB" for outcome in failed)
     proxy.mend()
     complete("detect", path)
-    assert_same(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet, "spectrograms.zarr")
+    assert_same_archive(fetch(s3, in_bucket.bucket, tmp_path / "fetched"), quiet)
 
 
 def test_an_output_that_goes_away_for_good_ends_the_run_with_one_sentence(in_bucket, s3, proxy):
@@ -153,10 +150,10 @@ def test_an_output_that_may_only_be_read_is_one_sentence_before_any_work(s3, run
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Mount a disk of two megabytes, read-only when asked; needs to be root on Linux."""
+    """Mount a disk of 400 kB, read-only when asked; needs to be root on Linux."""
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)], capture_output=True)
     if mounted.returncode:
         pytest.skip("cannot mount a small disk here: needs root and mount")
     yield place
