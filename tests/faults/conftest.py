@@ -144,7 +144,7 @@ def assert_same(output, quiet, *folders):
 
 
 def assert_same_archive(output, quiet):
-    """Spectrogram archives of one archive in two places: all bytes but the hash of the objects' paths and versions."""
+    """Spectrograms from one archive in two places: all bytes but the hash of its objects' paths and versions."""
 
     def plain(folder):
         held = digest(folder / "spectrograms.zarr")
