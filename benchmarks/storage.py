@@ -58,12 +58,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--read-ahead-mb", type=float, default=256.0)
+    parser.add_argument("--activity", type=float, default=1.0, help="multiplies how many events a day has")
     given = parser.parse_args()
     if lacking := s3server.missing():
         sys.exit(lacking)
     os.environ |= s3server.KEYS | {"AWS_DEFAULT_REGION": "us-east-1"}
     with tempfile.TemporaryDirectory() as folder:
-        root = stamp_archive(Path(folder), stations=given.stations, days=given.days)
+        root = stamp_archive(Path(folder), stations=given.stations, days=given.days, activity=given.activity)
         server = s3server.S3Server(Path(folder) / "s3").start()
         try:
             server.make_bucket(BUCKET)

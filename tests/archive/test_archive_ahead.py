@@ -11,6 +11,7 @@ import s3server
 from fsspec.implementations.local import LocalFileSystem
 
 from couloir.archive import fetch
+from couloir.archive.ends import BITE, Ends
 from couloir.archive.fetch import Fetcher
 from couloir.archive.inventory import DayFiles
 from couloir.archive.listing import ArchiveObject
@@ -213,3 +214,31 @@ def test_trouble_with_a_bucket_is_told_where_the_object_is_read(s3, bucket, made
             ahead.read(made.day)
     finally:
         s3.freeze(frozen=False)
+
+
+class TestEnds:
+    """The ends of what was read whole answer for it, and for nothing else."""
+
+    data = bytes(range(256)) * 512
+    key = ("a", "v1", 256 * 512)
+
+    def test_both_ends_are_those_of_the_object(self):
+        ends = Ends()
+        ends.keep(self.key, self.data)
+        assert ends.get(self.key, 0, BITE) == self.data[:BITE]
+        assert ends.get(self.key, len(self.data) - BITE, len(self.data)) == self.data[-BITE:]
+
+    def test_other_bytes_other_versions_and_short_answers_are_asked_for(self):
+        ends = Ends()
+        ends.keep(self.key, self.data)
+        ends.keep(("b", "v1", 256 * 512), self.data[:-1])
+        assert ends.get(self.key, 0, 2 * BITE) is None
+        assert ends.get(("a", "v2", 256 * 512), 0, BITE) is None
+        assert ends.get(("b", "v1", 256 * 512), 0, BITE) is None
+
+    def test_so_many_are_kept_and_no_more(self):
+        ends = Ends()
+        for number in range(300):
+            ends.keep((str(number), "v1", len(self.data)), self.data)
+        assert ends.get(("0", "v1", len(self.data)), 0, BITE) is None
+        assert ends.get(("299", "v1", len(self.data)), 0, BITE) is not None

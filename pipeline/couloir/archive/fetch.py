@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from couloir.archive.decode import Decoded, decode
+from couloir.archive.ends import BITE, Ends, Key
 from couloir.archive.listing import ArchiveObject
 from couloir.archive.miniseed import is_miniseed
 from couloir.archive.place import PATIENCE, is_bucket_missing
@@ -15,11 +16,10 @@ from couloir.errors import UnreachableError, UnreadableError
 from couloir.identifiers import BandId, ChannelId
 from couloir.storage import Patience, explain, persist
 
-_FIRST_BITE = 32 * 1024
-"""Bytes fetched first from one end: some minutes of 100 Hz. A multiple of every common record length."""
 _AT_ONCE = 9
 """Requests under way at once: three components of a day, and the near ends of both days beside it."""
 _SHOWN = 6
+_ends = Ends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +32,28 @@ class Request:
         First byte and the one after the last; None for the whole object.
     size : int
         Bytes that this is by the listing.
+    object : tuple of (str, str, int)
+        Path, version and size of the object, by the listing.
     """
 
     path: str
     start: int | None
     end: int | None
     size: int
+    object: Key
 
     @classmethod
     def whole(cls, item: ArchiveObject) -> "Request":
         """Ask for a whole object."""
-        return cls(item.path, None, None, item.size)
+        return cls(item.path, None, None, item.size, _key(item))
 
     @classmethod
-    def near_end(cls, item: ArchiveObject, bite: int = _FIRST_BITE, *, tail: bool) -> "Request":
+    def near_end(cls, item: ArchiveObject, bite: int = BITE, *, tail: bool) -> "Request":
         """Ask for as little of one end as is fetched at first: all where the object is shared, or small."""
         if item.shared or item.size <= bite:
             return cls.whole(item)
-        return cls(item.path, item.size - bite, item.size, bite) if tail else cls(item.path, 0, bite, bite)
+        start = item.size - bite if tail else 0
+        return cls(item.path, start, start + bite, bite, _key(item))
 
 
 class Fetcher:
@@ -129,7 +133,7 @@ class Fetcher:
     def _end(self, item: ArchiveObject, instant_ns: int, *, tail: bool) -> Decoded:
         part = self._part(item) if item.shared else None
         size = item.size if part is None else len(part)
-        bite = _FIRST_BITE
+        bite = BITE
         while bite < size:
             if part is None:
                 data = self._read(Request.near_end(item, bite, tail=tail))
@@ -169,6 +173,10 @@ class Fetcher:
         return found
 
     def _attempt(self, request: Request) -> bytes | UnreachableError:
+        if request.start is not None and request.end is not None:
+            kept = _ends.get(request.object, request.start, request.end)
+            if kept is not None:
+                return kept
         try:
             data: bytes = persist(
                 self.file_system,
@@ -186,6 +194,8 @@ class Fetcher:
             unreachable = UnreachableError(f"{request.path} cannot be fetched: {told}")
             unreachable.__cause__ = error
             return unreachable
+        if request.start is None:
+            _ends.keep(request.object, data)
         return data
 
     def _decode(self, data: bytes, item: ArchiveObject) -> Decoded:
@@ -195,6 +205,10 @@ class Fetcher:
             return decode(data, item.channel, name=name)
         finally:
             self.seconds["decode"] += time.perf_counter() - began
+
+
+def _key(item: ArchiveObject) -> Key:
+    return item.path, item.version, item.size
 
 
 def _tell(there: set[ChannelId]) -> str:

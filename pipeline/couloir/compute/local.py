@@ -12,7 +12,7 @@ from typing import Any
 import dask
 from distributed import Client, Future, LocalCluster, as_completed
 
-from couloir.compute.turns import Ahead, TakeTurns, at_work, fetch_then_in_turn, in_turn
+from couloir.compute.turns import Ahead, TakeTurns, alone, at_work, fetch_then_in_turn
 from couloir.config import ComputeConfig
 
 _FROM_THE_HEAP = str(32 << 20)
@@ -31,6 +31,7 @@ _WORKER_ENVIRONMENT = {
     **_ONE_THREAD,
     "MALLOC_MMAP_THRESHOLD_": _FROM_THE_HEAP,
     "MALLOC_TRIM_THRESHOLD_": _FROM_THE_HEAP,
+    "MALLOC_ARENA_MAX": "1",  # each task may run in another thread: what one freed is for the next
     "DASK_LOGGING__DISTRIBUTED": "critical",  # outcomes tell what went wrong
 }
 _SETTINGS: dict[str, Any] = {
@@ -82,7 +83,7 @@ class LocalPool:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Start a task before those that wait."""
-        future = self._client.submit(in_turn, function, *arguments, pure=False, priority=_AMONG_FIRST)
+        future = self._client.submit(alone, function, *arguments, pure=False, priority=_AMONG_FIRST)
         self._completed.add(future)
         return future
 

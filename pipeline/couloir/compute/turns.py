@@ -1,11 +1,11 @@
-"""Let a worker fetch for its next tasks while it works on one: within a budget of bytes, one at work at a time."""
+"""Let a worker fetch and write beside the task at work: one at work at a time, within a budget of bytes."""
 
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -39,6 +39,7 @@ class Turns:
         self._room = threading.Condition()
         self._turn = threading.Condition()
         self._urgent = 0
+        self.alone = threading.Lock()
         self.at_work: Any = None
         """What the task whose turn it is calls itself; None between turns."""
 
@@ -95,11 +96,20 @@ class TakeTurns(WorkerPlugin):  # type: ignore[misc]
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
-def in_turn(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a task before those that wait for their turn."""
-    worker = get_worker()
-    with worker.couloir_turns.turn(worker.get_current_task(), urgent=True):
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a task beside those that take turns, as the only one of its kind; it asks for `my_turn` by itself."""
+    with get_worker().couloir_turns.alone:
         return function(*arguments)
+
+
+def my_turn() -> AbstractContextManager[None]:
+    """Wait for this task's turn before others that wait, and have it; where there are no turns, go on."""
+    try:
+        worker = get_worker()
+    except ValueError:  # not on a worker
+        return nullcontext()
+    turn: AbstractContextManager[None] = worker.couloir_turns.turn(worker.get_current_task(), urgent=True)
+    return turn
 
 
 def fetch_then_in_turn(function: Callable[[Any, Any], Any], argument: Ahead) -> Any:

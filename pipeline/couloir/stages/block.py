@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from couloir.compute.turns import my_turn
 from couloir.errors import HeldError
 from couloir.identifiers import Block
 from couloir.stages.settings import Picturing
@@ -69,16 +70,17 @@ def write_block_task(task: BlockTask, results: Sequence[DayResult]) -> list[Outc
 
 
 class _Clock:
-    """Time the spectrograms within the writing that asks for them."""
+    """Compute spectrograms when it is this task's turn, and time them; what is written meanwhile needs no turn."""
 
     def __init__(self, picturing: Picturing) -> None:
         self.picturing = picturing
         self.seconds = 0.0
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float16]:
-        began = time.perf_counter()
-        pictures = self.picturing(windows)
-        self.seconds += time.perf_counter() - began
+        with my_turn():
+            began = time.perf_counter()
+            pictures = self.picturing(windows)
+            self.seconds += time.perf_counter() - began
         return pictures
 
 

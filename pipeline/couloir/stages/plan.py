@@ -32,6 +32,8 @@ _ARRAYS = 6
 """Arrays of four bytes a sample alive at once while a station-day is worked on, besides one for each envelope."""
 _WINDOWS_A_DAY = 250
 """Windows that a busy station-day gives: those of a month wait in memory until their block is written."""
+_AHEAD = 3
+"""Station-days that are fetched while one is worked on."""
 _SHARDS = 4
 """How often a shard of spectrograms is in memory while it is written: computed, encoded, compressed, joined."""
 
@@ -210,7 +212,7 @@ def _stretches(days: list[dt.date]) -> tuple[tuple[dt.date, dt.date], ...]:
 
 
 def _memory(inventory: Inventory, config: RunConfig) -> int:
-    """Estimate a worker's peak memory, bytes: either it detects or it writes, and a month's windows wait."""
+    """Estimate a worker's peak memory, bytes: it detects while it writes, and a month's windows wait."""
     detect, spectrogram = config.detect, config.spectrogram
     largest = max(inventory.files[key].size for key in inventory.chosen)
     envelopes = len(detect.bands) * (len(COMPONENTS) if detect.envelope == "any" else 1)
@@ -220,4 +222,5 @@ def _memory(inventory: Inventory, config: RunConfig) -> int:
     writing = _SHARDS * SHARD * 2 * spectrogram.frequencies * spectrogram.times * len(COMPONENTS)
     days = max(map(len, inventory.blocks.values()))
     waiting = days * min(_WINDOWS_A_DAY, detect.max_windows) * 4 * detect.window_samples * len(COMPONENTS)
-    return int(_BASE + max(detecting, writing) + waiting)
+    ahead = min(config.compute.read_ahead_mb * 1e6, _AHEAD * largest)
+    return int(_BASE + detecting + writing + waiting + ahead)
