@@ -29,6 +29,7 @@ def run(root: Path, output: Path, *, days: int, workers: int) -> float:
     inventory = plan(config).inventory
     pool = LocalPool(config.compute)
     try:
+        pool._client.wait_for_workers(workers)
         pool._client.run(lambda: detect_station_day.__module__)  # imports are not what is measured
         began = time.perf_counter()
         outcomes = detect(config, inventory, pool, progress=lambda _: None)
