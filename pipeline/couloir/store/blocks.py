@@ -1,9 +1,8 @@
 """Write blocks of the spectrogram archive, whole, and mark those that are complete: Zarr v3."""
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,20 +245,13 @@ def _write_windows(
         ("event", "frequency", "time", "component"),
         {"units": "1", "long_name": "normalised magnitude of the short-time Fourier transform"},
     )
-    with ThreadPoolExecutor(1) as writer:  # compresses and sends while the next pictures are computed
-        pending: deque[Future[None]] = deque()
-        for first in range(0, events, SHARD):
-            shard = _rows(waveforms, first, min(first + SHARD, events))
-            rows = slice(first, first + len(shard))
-            pending.append(writer.submit(windows.__setitem__, rows, shard))
-            made = np.empty((len(shard), *picture_shape), np.float16)
-            for start in range(0, len(shard), CHUNK):
-                made[start : start + CHUNK] = picture(shard[start : start + CHUNK])
-            while pending:
-                pending.popleft().result()
-            pending.append(writer.submit(pictures.__setitem__, rows, made))
-        while pending:
-            pending.popleft().result()
+    for first in range(0, events, SHARD):
+        shard = _rows(waveforms, first, min(first + SHARD, events))
+        windows[first : first + len(shard)] = shard
+        made = np.empty((len(shard), *picture_shape), np.float16)
+        for start in range(0, len(shard), CHUNK):
+            made[start : start + CHUNK] = picture(shard[start : start + CHUNK])
+        pictures[first : first + len(shard)] = made
 
 
 def _rows(parts: Sequence[NDArray[np.float32]], first: int, last: int) -> NDArray[np.float32]:
