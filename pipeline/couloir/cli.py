@@ -128,7 +128,7 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     from couloir.terminal import show_cost
 
     config = _load(run_file, overrides)
-    with jobs.job(config, "detect", redo=redo) as job:
+    with jobs.job(config, redo=redo) as job:
         outcomes = jobs.detect(job)
     show_cost(outcomes)
     check_failures(config, outcomes)
@@ -144,7 +144,7 @@ def train(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     """
     from couloir import jobs
 
-    with jobs.job(_load(run_file, overrides), "train", redo=redo) as job:
+    with jobs.job(_load(run_file, overrides), redo=redo) as job:
         jobs.train(job)
 
 

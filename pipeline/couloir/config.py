@@ -33,7 +33,8 @@ class Section(BaseModel):
 
 
 _SECRET = re.compile(
-    r"^key$|^user(name)?$|secret|token|passw|credential|(access|account|private)_?key|connection_string",
+    r"^key$|^user(name)?$|secret|token|passw|credential|(access|account|private|api|customer)_?key|connection_str"
+    r"|^auth|cookie|^sas",
     re.IGNORECASE,
 )
 

@@ -36,16 +36,14 @@ class Job:
 
 
 @contextmanager
-def job(config: "RunConfig", *stages: str, redo: bool = False) -> Iterator[Job]:
+def job(config: "RunConfig", *, redo: bool = False) -> Iterator[Job]:
     """Hold the output, plan, and refuse to replace what other settings made, unless it shall be made again.
 
     Parameters
     ----------
     config : RunConfig
-    *stages : str
-        Which are about to run, out of detect and train.
     redo : bool
-        Whether they may replace what other settings made.
+        Whether its stages may replace what other settings made.
     """
     from couloir.stages.changes import refuse_changes
     from couloir.stages.plan import plan
@@ -54,7 +52,7 @@ def job(config: "RunConfig", *stages: str, redo: bool = False) -> Iterator[Job]:
     with holding(config, tell=console.print) as hold:
         made = plan(config)
         if not redo:
-            refuse_changes(config, made.inventory.blocks, stages=stages)
+            refuse_changes(config, made.inventory.blocks)
         keep_settings(config)
         yield Job(config, made, hold)
 
@@ -63,7 +61,7 @@ def run_all(config: "RunConfig", *, redo: bool = False) -> None:
     """Run every stage, and show what came of it."""
     from couloir.stages.run import check_failures
 
-    with job(config, "detect", "train", redo=redo) as this:
+    with job(config, redo=redo) as this:
         outcomes = detect(this)
         check_failures(config, outcomes)
         train(this)
@@ -127,6 +125,7 @@ def catalog(job: Job) -> None:
     """Make the catalog, and say when it is there already."""
     from couloir.stages.catalog import catalog as make_catalog
 
+    job.hold.check()
     with console.status("catalog"):
         fresh = make_catalog(job.config, job.archive)
     console.print("catalog: written" if fresh else "catalog: it is there already")
@@ -138,6 +137,7 @@ def report(job: Job) -> None:
     from couloir.stages.settings import output_of
     from couloir.store.outcomes import read_outcomes
 
+    job.hold.check()
     with console.status("report"):
         outcomes = read_outcomes(output_of(job.config), sorted(job.plan.inventory.blocks))
         fresh = make_report(job.config, job.archive, outcomes)

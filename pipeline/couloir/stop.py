@@ -37,6 +37,7 @@ def at_checks_only() -> Iterator[None]:
         yield
     finally:
         _deferred = False
+    check()
 
 
 def _stop(number: int, _: FrameType | None) -> None:

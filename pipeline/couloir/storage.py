@@ -58,7 +58,12 @@ class Patience:
 
     def attempt(self, size: int = 0) -> float:
         """Give the longest time that an attempt may take, s."""
-        return min(self.attempt_s, self.total_s) + size / SLOWEST
+        return self.attempt_s + size / SLOWEST
+
+    @classmethod
+    def of(cls, total_s: float) -> "Patience":
+        """Be patient for so long, with attempts that are no longer."""
+        return cls(total_s, min(cls.attempt_s, total_s))
 
 
 def open_place(

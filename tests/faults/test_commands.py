@@ -26,7 +26,8 @@ def test_other_settings_are_refused_then_made_again_and_never_mixed(run_file, qu
     complete("detect", path, "--set", "detect.on_factor=30", "--redo")
     told = invoke("train", path)
     assert told.exit_code == 1
-    assert "made with other settings" in told.output
+    assert "detect: 6 of 6 blocks" in told.output
+    assert "detect.on_factor 30.0 -> 12.0" in told.output
     complete("detect", path, "--redo")
     assert_same(tmp_path / "output", quiet, "spectrograms.zarr")
 

@@ -17,14 +17,14 @@ def test_workers_killed_again_and_again_change_no_byte(run_file, quiet, tmp_path
     process = start("detect", run_file())
     killed = 0
     while process.poll() is None and killed < 8:
-        time.sleep(moments.uniform(0.3, 2.5))
+        time.sleep(moments.uniform(0.2, 1.2))
         if workers := workers_of(process):
             with suppress(psutil.NoSuchProcess):
                 workers[moments.integers(len(workers))].kill()
                 killed += 1
     code, told = finish(process)
     assert code == 0, told
-    assert killed >= 3
+    assert killed >= 2
     assert_same(tmp_path / "output", quiet, "spectrograms.zarr")
 
 

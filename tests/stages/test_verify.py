@@ -105,6 +105,19 @@ def test_a_lost_or_cut_object_is_found(finished, copy):
         path.write_bytes(sound)
 
 
+def test_a_month_that_is_gone_from_a_finished_output_is_a_problem(finished, copy):
+    shutil.rmtree(copy / "spectrograms.zarr" / "XX.AAA.00.HH" / "2024-01")
+    assert any("2024-01" in problem.place for problem in checked(finished, copy).problems)
+    shutil.rmtree(copy / "checksums" / "XX.AAA.00.HH")
+    assert any("2024-01" in problem.place for problem in checked(finished, copy).problems)
+
+
+def test_what_a_killed_process_left_of_a_file_is_no_matter(finished, copy):
+    (copy / "checksums" / "XX.AAA.00.HH" / ".2024-01.json.77.88.part").write_bytes(b"{")
+    (copy / "checksums" / "notes.txt").write_bytes(b"a user's")
+    assert not checked(finished, copy).problems
+
+
 def test_a_foreign_object_in_a_block_is_found(finished, copy):
     (copy / "spectrograms.zarr" / "XX.AAA.00.HH" / "2024-01" / "left.tmp").write_bytes(b"x")
     found = checked(finished, copy)

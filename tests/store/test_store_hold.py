@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
+import psutil
 import pytest
 
 from couloir.errors import HeldError, StoreError
@@ -187,3 +188,26 @@ def test_importing_it_starts_no_thread():
     code = "import threading, couloir.store.hold; print(threading.active_count())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "1"
+
+
+def test_a_killed_process_that_nobody_reaped_is_gone(tmp_path):
+    output = Location(str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    born = psutil.Process(process.pid).create_time()
+    holder = replace(Holder.here(), pid=process.pid, born=born)
+    (output / "hold" / "000001.json").write_bytes(json.dumps(asdict(holder)).encode())
+    with pytest.raises(HeldError):
+        take(output)
+    process.kill()  # and not waited for: a zombie
+    end = time.monotonic() + 30
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:
+        time.sleep(0.05)
+    take(output).release()
+    process.wait()
+
+
+def test_one_that_is_silent_on_this_machine_too_is_taken_over_from(tmp_path, quick):
+    output = Location(str(tmp_path))
+    holder = replace(Holder.here(), sign=time.time() - 1000)
+    (output / "hold" / "000001.json").write_bytes(json.dumps(asdict(holder)).encode())
+    take(output).release()

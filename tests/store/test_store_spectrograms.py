@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from couloir.errors import StoreError
 from couloir.identifiers import BandId, Block
+from couloir.storage import Patience
 from couloir.store.blocks import ARCHIVE, read_mark
 from couloir.store.events import COLUMNS
 from couloir.store.location import Location
@@ -185,3 +186,9 @@ def test_an_event_that_is_not_there_is_an_error(local, block, write):
     for beyond in (3, -1):
         with pytest.raises((IndexError, ValueError)):
             archive[np.array([beyond])]
+
+
+def test_a_server_that_is_away_is_said_in_words(s3, bucket, block):
+    away = Location(f"s3://{bucket}/out", {"endpoint_url": "http://127.0.0.1:9"}, Patience(0.5, 0.5))
+    with pytest.raises(StoreError, match="cannot reach s3://"):
+        SpectrogramArchive(away, [block])

@@ -111,11 +111,13 @@ class LocalPool:
     def give_up(self, handles: Collection[Future]) -> set[Future]:
         """Kill the workers whose task does not end, and drop those tasks; the others begin anew elsewhere."""
         told = self._ask_workers()
-        keys = {key for key in told.values() if key is not None}
+        given = self._client.processing()
+        doing = {address: told.get(address, set(given.get(address, ()))) for address in self._nannies()}
+        keys = set().union(*doing.values())
         stuck = {handle for handle in handles if handle.key in keys} or set(handles)
         self._client.cancel(list(stuck), force=True)
         for address, nanny in self._nannies().items():
-            if not keys or told.get(address) in keys or address not in told:
+            if not keys or doing[address]:
                 _kill(nanny)
         return stuck
 

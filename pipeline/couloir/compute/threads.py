@@ -35,7 +35,7 @@ class ThreadPool:
 
     def give_up(self, handles: Collection[Future[Any]]) -> set[Future[Any]]:
         """End nothing: a thread cannot be ended, so those that run are told as failed and left behind."""
-        return {handle for handle in handles if not handle.cancel()} or set(handles)
+        return {handle for handle in handles if handle.running()} or set(handles)
 
     def result(self, handle: Future[Any]) -> Any:
         """Give a task's result, or raise what it raised."""

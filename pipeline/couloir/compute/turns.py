@@ -39,7 +39,8 @@ class Turns:
         self._room = threading.Condition()
         self._turn = threading.Condition()
         self._urgent = 0
-        self.alone = threading.Lock()
+        self._alone = threading.Lock()
+        self._busy: dict[str, set[Any]] = {"alone": set(), "fetch": set()}
         self.at_work: Any = None
         """What the task whose turn it is calls itself; None between turns."""
 
@@ -73,6 +74,26 @@ class Turns:
                 self.at_work = None
                 self._turn.notify_all()
 
+    @contextmanager
+    def alone(self, name: Any) -> Iterator[None]:
+        """Wait until no other task is `alone`, and be it."""
+        with self._alone, self.fetching(name, "alone"):
+            yield
+
+    @contextmanager
+    def fetching(self, name: Any, what: str = "fetch") -> Iterator[None]:
+        """Note what a task does, for `at_work` to tell."""
+        self._busy[what].add(name)
+        try:
+            yield
+        finally:
+            self._busy[what].discard(name)
+
+    def busy(self) -> set[Any]:
+        """Name the tasks that others wait for; if there are none, those that wait for bytes."""
+        working = {self.at_work} - {None} | self._busy["alone"]
+        return working or set(self._busy["fetch"])
+
 
 class TakeTurns(WorkerPlugin):  # type: ignore[misc]
     """Give a worker its turns, and end it with the process that started it: an orphan must not write.
@@ -98,7 +119,8 @@ class TakeTurns(WorkerPlugin):  # type: ignore[misc]
 
 def alone(function: Callable[..., Any], *arguments: Any) -> Any:
     """Run a task beside those that take turns, as the only one of its kind; it asks for `my_turn` by itself."""
-    with get_worker().couloir_turns.alone:
+    worker = get_worker()
+    with worker.couloir_turns.alone(worker.get_current_task()):
         return function(*arguments)
 
 
@@ -117,14 +139,15 @@ def fetch_then_in_turn(function: Callable[[Any, Any], Any], argument: Ahead) -> 
     worker = get_worker()
     turns = worker.couloir_turns
     with turns.room(argument.bytes_ahead):
-        fetched = argument.fetch()
+        with turns.fetching(worker.get_current_task()):
+            fetched = argument.fetch()
         with turns.turn(worker.get_current_task()):
             return function(argument, fetched)
 
 
 def at_work(dask_worker: Worker) -> Any:
-    """Give the key of the task whose turn it is on a worker; runs there."""
-    return dask_worker.couloir_turns.at_work
+    """Give the keys of the tasks that a worker does not get done; runs there."""
+    return dask_worker.couloir_turns.busy()
 
 
 def _end_with(parent: int) -> None:

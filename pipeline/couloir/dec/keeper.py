@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from couloir.dec.checkpoint import State, pack, unpack
-from couloir.errors import CouloirWarning
+from couloir.errors import CouloirWarning, HeldError
 
 EVERY_S = 60.0
 """A training that is killed loses about this much of its work, s."""
@@ -104,6 +104,8 @@ class Keeper:
         """
         try:
             self._check_stop()
+        except HeldError:  # the place is another's now
+            raise
         except BaseException:
             self.save()
             raise

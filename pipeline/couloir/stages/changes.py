@@ -48,7 +48,8 @@ def refuse_changes(
     lines += [f"  {stage}: {what}{_difference(before, config, stage)}" for stage, what in changed.items()]
     follow = "model, catalog and report follow" if list(changed) == ["detect"] else "catalog and report follow"
     raise ChangedSettingsError(
-        "\n".join(lines) + f"\n--redo makes these again in their place ({follow}). To keep them, give another "
+        "\n".join(lines)
+        + f"\nWith --redo, run, detect and train make these again ({follow}). To keep them, give another "
         f"output.url, or go back to the settings in {output / 'run.yaml'}."
     )
 

@@ -178,10 +178,16 @@ class _Schedule:
             handles = [*self._days, *self._writes]
             ended = self._pool.wait(handles, timeout_s=min(_LOOK_S, stall_s - waited))
             if ended:
-                return [(handle, self._pool.error(handle)) for handle in ended]
+                return [(handle, self._error(handle)) for handle in ended]
         stuck = self._pool.give_up(handles)
         error = TimeoutError(f"no end after {stall_s:g} s (compute.stall_s)")
         return [(handle, error) for handle in stuck]
+
+    def _error(self, handle: Handle) -> BaseException | None:
+        try:
+            return self._pool.error(handle)
+        except TimeoutError as error:  # its worker died since, and it was not made again in time
+            return error
 
     def _hand_out(self, room: int, sizes: Mapping[Block, int]) -> None:
         """Start the next station-days, many at once: each message to the scheduler costs about the same."""
@@ -203,7 +209,10 @@ class _Schedule:
         """Give a block's outcomes; where its task failed the block has no mark, and its days are tried again."""
         block = self._writes.pop(handle)
         if error is None:
-            outcomes: list[Outcome] = self._pool.result(handle)
+            try:
+                outcomes: list[Outcome] = self._pool.result(handle)
+            except TimeoutError:  # its worker died since; what it wrote is there
+                outcomes = read_outcomes(self._tasks[block].output, [block])
             return outcomes
         if isinstance(error, CouloirError):  # the output cannot be written: nothing that follows could be, either
             raise error

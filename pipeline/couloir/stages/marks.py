@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from couloir.errors import DamagedError
+from couloir.errors import DamagedError, StoreError
 from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
@@ -31,7 +31,12 @@ def clear(place: Location) -> None:
 
 def complete(place: Location, mark: dict[str, Any], *, files: Iterable[str]) -> None:
     """Set the mark after a stage has written everything, with the checksum of each file it wrote."""
-    checksums = {name: asdict(Checksum.of((place / name).read_bytes() or b"")) for name in files}
+    checksums = {}
+    for name in files:
+        data = (place / name).read_bytes()
+        if data is None:
+            raise StoreError(f"{place / name} has vanished while {place} was written. Run again.")
+        checksums[name] = asdict(Checksum.of(data))
     (place / COMPLETION).write_bytes(seal({"made_from": mark, "files": checksums}))
 
 

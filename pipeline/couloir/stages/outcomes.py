@@ -1,7 +1,6 @@
 """Tell what became of a run's station-days, from what its output keeps."""
 
 import csv
-import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -14,6 +13,7 @@ from couloir.errors import ConfigError, MissingStageError, StoreError
 from couloir.identifiers import BandId, Block, ChannelId, StationDay
 from couloir.stages.settings import output_of
 from couloir.store.location import Location
+from couloir.store.manifest import blocks_named
 from couloir.store.outcomes import FAILURES, Outcome, Status, read_outcomes
 
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -60,7 +60,7 @@ def recorded_outcomes(config: RunConfig) -> list[Outcome]:
     with ThreadPoolExecutor(_AT_ONCE) as readers:
         found = [
             outcome
-            for outcomes in readers.map(lambda block: _read(output, block), _blocks(output))
+            for outcomes in readers.map(lambda block: _read(output, block), blocks_named(output / "outcomes"))
             for outcome in outcomes
             if _asked_for(outcome.station_day, config.archive)
         ]
@@ -139,18 +139,6 @@ def write_json(outcomes: Sequence[Outcome], to: TextIO) -> None:
     """Write outcomes as a JSON array of objects."""
     json.dump(as_rows(outcomes), to, indent=1)
     to.write("\n")
-
-
-def _blocks(output: Location) -> list[Block]:
-    file_system, path = (output / "outcomes").file_system()
-    file_system.invalidate_cache()
-    return sorted(_parse(found) for found in file_system.find(path) if found.endswith(".json"))
-
-
-def _parse(path: str) -> Block:
-    band, month = path.removesuffix(".json").split("/")[-2:]
-    first = dt.date.fromisoformat(f"{month}-01")
-    return Block(BandId.parse(band), first.year, first.month)
 
 
 def _read(output: Location, block: Block) -> list[Outcome]:

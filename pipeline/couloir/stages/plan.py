@@ -116,7 +116,7 @@ def plan(config: RunConfig) -> Plan:
         When the layout is wrong, or `archive.stationxml` cannot be read.
     """
     archive = config.archive
-    patience = Patience(total_s=archive.patience_s)
+    patience = Patience.of(archive.patience_s)
     days = archive.days
     beyond = [days[0] - dt.timedelta(days=k) for k in range(REACH_DAYS, 0, -1)]
     beyond += [days[-1] + dt.timedelta(days=k) for k in range(1, REACH_DAYS + 1)]

@@ -28,7 +28,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 def output_of(config: RunConfig) -> Location:
     """Give the run's output place."""
-    return Location(config.output.url, config.output.storage_options, Patience(total_s=config.output.patience_s))
+    return Location(config.output.url, config.output.storage_options, Patience.of(config.output.patience_s))
 
 
 def detection_hash(config: RunConfig) -> str:

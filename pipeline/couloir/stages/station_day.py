@@ -56,7 +56,7 @@ class DayTask:
     def fetch(self) -> DayReader | Exception:
         """Fetch what reading the day needs; give what reads it, or what went wrong, for the outcome to tell."""
         try:
-            patience = Patience(total_s=self.archive.patience_s)
+            patience = Patience.of(self.archive.patience_s)
             file_system, _ = open_place(self.archive.url, self.archive.storage_options, patience=patience)
             reader = self._reader(file_system, patience)
             reader.fetch_ahead(self.station_day.day)

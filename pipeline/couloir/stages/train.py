@@ -94,6 +94,7 @@ def train(
     with _working_folder() as folder:
         trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress, keeper=keeper)
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
+        check_stop()
         clear(place)
         _bring_home(folder, place)
     complete(place, mark, files=MODEL_FILES)

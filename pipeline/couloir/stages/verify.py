@@ -90,6 +90,10 @@ class _Verification:
         for block in sorted({*blocks, *kept_blocks(self._output)}):
             self._note_manifest(block, expected=block in blocks)
         completions = {stage: self._note_completion(stage) for stage in ("model", "catalog", "report")}
+        if any(completions.values()):
+            for text in [text for text in self._missing if text.startswith("detection")]:
+                self._missing.remove(text)
+                self._note(text, "is not complete, though there is what was made from it")
         self._compare()
         damaged = bool(self._problems)
         if not damaged:  # what does not read cannot be compared

@@ -124,7 +124,7 @@ def write_block(
     try:
         (place / _METADATA).remove()  # what is half gone never looks complete
         place.remove()
-        store = GatheringStore(place.zarr_store(), output.patience)
+        store = GatheringStore(place.zarr_store(), output.patience, name=str(place))
         group = zarr.create_group(store, zarr_format=3)
         _write_axes(group, axes)
         for name, values in columns_of(events).items():
@@ -194,7 +194,7 @@ def read_marks(output: Location, blocks: Iterable[Block]) -> dict[Block, dict[st
 def open_block(output: Location, block: Block) -> zarr.Group | None:
     """Open a block's group for reading, or give None where there is none that is whole."""
     place = output / ARCHIVE / block.key
-    store = PatientStore(place.zarr_store(), output.patience)
+    store = PatientStore(place.zarr_store(), output.patience, name=str(place))
     try:
         return zarr.open_group(store, mode="r", zarr_format=3)
     except (FileNotFoundError, ValueError):  # not there, or not whole: a task was killed while it wrote

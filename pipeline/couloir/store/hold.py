@@ -21,7 +21,8 @@ from typing import Self
 
 import psutil
 
-from couloir.errors import HeldError, StoreError
+from couloir.errors import HeldError
+from couloir.storage import Patience
 from couloir.store.location import Location
 
 FOLDER = "hold"
@@ -32,6 +33,8 @@ STALE_S = 120.0
 WATCH_S = 2.5 * SIGN_S
 """How long the hold of another machine is watched, to see it is silent, before it is taken over, s."""
 _LOOKS = 5
+_HASTE = Patience(total_s=5.0, attempt_s=5.0)
+"""For letting go: what stops may be killed soon."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,10 @@ class Holder:
         if self.machine != _machine():
             return False
         try:
-            born = float(psutil.Process(self.pid).create_time())
+            process = psutil.Process(self.pid)
+            born = float(process.create_time())
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
         except psutil.NoSuchProcess:
             return True
         return abs(born - self.born) > 1
@@ -134,10 +140,11 @@ class Hold:
     def release(self) -> None:
         """Let others have it."""
         self._end.set()
-        self._signs.join(SIGN_S)
-        with suppress(StoreError):  # it goes stale by itself
-            if holds(self.output, self.token):
-                self._place.write_bytes(_write(replace(self.holder, released=True)))
+        self._signs.join(_HASTE.total_s)
+        with suppress(Exception):  # it goes stale by itself
+            if holds(replace(self.output, patience=_HASTE), self.token):
+                place = replace(self._place, patience=_HASTE)
+                place.write_bytes(_write(replace(self.holder, released=True)))
 
     def _give_signs(self) -> None:
         while not self._end.wait(SIGN_S):
@@ -146,8 +153,9 @@ class Hold:
                     self._lost = True
                     return
                 self.holder = replace(self.holder, sign=time.time())
-                self._place.write_bytes(_write(self.holder))
-            except StoreError:  # away for a while; who takes over meanwhile is seen next time
+                if not self._end.is_set():
+                    self._place.write_bytes(_write(self.holder))
+            except Exception:  # noqa: S112 - away for a while; who takes over meanwhile is seen next time
                 continue
 
 
@@ -197,7 +205,7 @@ def _refuse_the_living(output: Location, number: int, holder: Holder, tell: Call
     if holder.released or holder.is_gone:
         return
     silent = time.time() - holder.sign
-    if holder.machine != _machine() and silent > STALE_S:
+    if silent > STALE_S:
         tell(f"{output} is held by {holder}, silent for {silent:.0f} s: watching it for {WATCH_S:.0f} s")
         end = time.monotonic() + WATCH_S
         while time.monotonic() < end and _read(output, number) == holder:
@@ -206,7 +214,7 @@ def _refuse_the_living(output: Location, number: int, holder: Holder, tell: Call
             return
     raise HeldError(
         f"{output} is held by {holder}, last sign of life {max(silent, 0):.0f} s ago. Wait for it, stop it, or "
-        f"give another output.url. What died on another machine holds it for {STALE_S:.0f} s after that sign."
+        f"give another output.url. A run that died without a word holds it for {STALE_S:.0f} s after that sign."
     )
 
 

@@ -19,6 +19,7 @@ from couloir.storage import Patience, explain, is_taken, open_place, persist
 
 READERS = 16
 """Objects asked for at once: each answer from a bucket takes a while, however small it is."""
+_PART = ".part"
 _LARGEST = 64 << 20
 """Bytes that an object read at once may hold without its reading being given up as too slow."""
 
@@ -127,7 +128,7 @@ class Location:
                 local.parent.mkdir(parents=True, exist_ok=True)
                 with _part_beside(local) as part:
                     part.write_bytes(data)
-                    os.link(part, local)
+                    _link(part, local)
             else:
                 file_system, path = self.file_system()
                 persist(file_system, "pipe_file", path, data, mode="create", patience=self.patience)
@@ -164,7 +165,11 @@ class Location:
         """List every object at any depth below here: its path from here, and its bytes."""
         found = self._ask("find", detail=True) or {}
         path = self.file_system()[1]
-        return {name[len(path) + 1 :]: int(entry["size"] or 0) for name, entry in found.items()}
+        return {
+            name[len(path) + 1 :]: int(entry["size"] or 0)
+            for name, entry in found.items()
+            if not name.endswith(_PART)  # a process was killed while it wrote
+        }
 
     def zarr_store(self) -> Store:
         """Open this place as a Zarr store, without patience."""
@@ -192,10 +197,21 @@ class Location:
             raise StoreError(f"cannot read {self}: {explain(error)}") from error
 
 
+def _link(part: Path, path: Path) -> None:
+    """Give a file a second name, which fails where there is one; where none can have two, write it anew."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        with path.open("xb") as file:
+            file.write(part.read_bytes())
+
+
 @contextmanager
 def _part_beside(path: Path) -> Iterator[Path]:
     """Name a file to write first; gone afterwards, whatever happens."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{_PART}")
     try:
         yield part
     finally:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from couloir.errors import DamagedError
@@ -38,8 +39,16 @@ def read_manifest(output: Location, block: Block) -> dict[str, Checksum] | None:
 
 def kept_blocks(output: Location) -> list[Block]:
     """List the blocks that have checksums: all that were ever completed in this output."""
-    names = (name.removesuffix(".json") for name in (output / MANIFESTS).walk())
-    return sorted(Block.parse(name) for name in names)
+    return blocks_named(output / MANIFESTS)
+
+
+def blocks_named(place: Location) -> list[Block]:
+    """List the blocks that have a JSON object of their own below a place; other objects are passed over."""
+    blocks = []
+    for name in place.walk():
+        with suppress(ValueError):
+            blocks.append(Block.parse(name.removesuffix(".json")))
+    return sorted(blocks)
 
 
 def write_index(output: Location, blocks: Mapping[Block, Sequence[StationDay]]) -> None:

@@ -7,10 +7,14 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
-from couloir.storage import Patience, persist_async
+from couloir.errors import StoreError
+from couloir.storage import Patience, explain, persist_async
 from couloir.store.sealed import Checksum
 
 T = TypeVar("T")
+
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, KeyError, ValueError, TypeError)
+"""What says that nothing is there, or that it was asked for wrongly."""
 
 _SMALL = 1 << 20
 """Objects under this many bytes wait to be written together: each alone costs a journey to the bucket."""
@@ -25,17 +29,25 @@ class PatientStore(WrapperStore[Store]):
     ----------
     store : Store
     patience : Patience
+    name : str
+        What errors call it.
     """
 
-    def __init__(self, store: Store, patience: Patience | None = None) -> None:
+    def __init__(self, store: Store, patience: Patience | None = None, *, name: str = "") -> None:
         super().__init__(store)
         self._patience = patience or Patience()
+        self._name = name or str(store)
 
     def _with_store(self, store: Store) -> Self:
-        return type(self)(store, self._patience)
+        return type(self)(store, self._patience, name=self._name)
 
     async def _try(self, call: Callable[[], Awaitable[T]], size: int = 0) -> T:
-        return await persist_async(call, patience=self._patience, size=size)
+        try:
+            return await persist_async(call, patience=self._patience, size=size)
+        except _ABSENT:
+            raise
+        except Exception as error:  # every file system has errors of its own
+            raise StoreError(f"cannot reach {self._name}: {explain(error)}") from error
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -93,8 +105,8 @@ class GatheringStore(PatientStore):
         Small objects, by key.
     """
 
-    def __init__(self, store: Store, patience: Patience | None = None) -> None:
-        super().__init__(store, patience)
+    def __init__(self, store: Store, patience: Patience | None = None, *, name: str = "") -> None:
+        super().__init__(store, patience, name=name)
         self.checksums: dict[str, Checksum] = {}
         self.kept: dict[str, Buffer] = {}
 

@@ -10,10 +10,9 @@ from itertools import product
 from multiprocessing import get_context
 from typing import Any
 
-import fsspec
-
 from couloir.errors import ArchiveError, ConfigError
 from couloir.identifiers import ChannelId, day_start_ns
+from couloir.storage import Patience, explain, open_place, persist
 from couloir.synth.geometry import COMPONENTS
 from couloir.synth.miniseed import encode_channel
 from couloir.synth.spec import SynthSpec
@@ -155,11 +154,15 @@ def _encoded(spec: SynthSpec, made: SynthDay) -> Iterator[tuple[ChannelId, bytes
 
 def _write_bytes(url: str, data: bytes, storage_options: Mapping[str, Any]) -> None:
     try:
-        files, path = fsspec.core.url_to_fs(url, **storage_options)
+        files, path = open_place(url, storage_options)
         files.makedirs(posixpath.dirname(path), exist_ok=True)
-        files.pipe_file(path, data)
-    except (OSError, ValueError, ImportError) as error:
-        raise ArchiveError(f"{url} cannot be written ({error}); name a folder or bucket you may write") from error
+        persist(files, "pipe_file", path, data, patience=Patience(), size=len(data))
+    except ConfigError as error:
+        raise ArchiveError(f"{url} cannot be written: {error}") from error
+    except Exception as error:  # every file system has errors of its own
+        raise ArchiveError(
+            f"{url} cannot be written: {explain(error)}. Name a folder or bucket you may write."
+        ) from error
 
 
 @contextmanager
