@@ -84,7 +84,7 @@ def check_texts(texts) -> None:
 
 
 def own_peak_mb() -> float:
-    """Give this process's greatest memory; `getrusage` tells that of the process that started it, if it was more."""
+    """Give this process's greatest memory; `getrusage` tells that of the one that started it, if it was more."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
