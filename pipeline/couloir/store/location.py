@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,14 +94,7 @@ class Location:
             When it cannot be written.
         """
         try:
-            if (local := self.local_path) is not None:
-                local.parent.mkdir(parents=True, exist_ok=True)
-                with _part_beside(local) as part:
-                    part.write_bytes(data)
-                    part.replace(local)
-            else:
-                file_system, path = self.file_system()
-                persist(file_system, "pipe_file", path, data, patience=self.patience, size=len(data))
+            self._put(data, Path.replace)
         except Exception as error:  # every file system has errors of its own
             raise self.not_writable(error) from error
 
@@ -124,14 +117,7 @@ class Location:
             When it cannot be written.
         """
         try:
-            if (local := self.local_path) is not None:
-                local.parent.mkdir(parents=True, exist_ok=True)
-                with _part_beside(local) as part:
-                    part.write_bytes(data)
-                    _link(part, local)
-            else:
-                file_system, path = self.file_system()
-                persist(file_system, "pipe_file", path, data, mode="create", patience=self.patience)
+            self._put(data, _link, mode="create")
         except Exception as error:  # every file system has errors of its own
             if not is_taken(error):
                 raise self.not_writable(error) from error
@@ -185,6 +171,17 @@ class Location:
         return StoreError(
             f"cannot write {self}: {explain(error)}. Check output.url, its permissions and free space."
         )
+
+    def _put(self, data: bytes, settle: Callable[[Path, Path], Any], **options: Any) -> None:
+        """Write an object: on a disk beside its place, from where `settle` brings it there whole."""
+        if (local := self.local_path) is not None:
+            local.parent.mkdir(parents=True, exist_ok=True)
+            with _part_beside(local) as part:
+                part.write_bytes(data)
+                settle(part, local)
+        else:
+            file_system, path = self.file_system()
+            persist(file_system, "pipe_file", path, data, patience=self.patience, size=len(data), **options)
 
     def _ask(self, method: str, *, size: int = 0, **options: Any) -> Any:
         """Call a method of the file system on this path; None where there is nothing."""
