@@ -61,8 +61,8 @@ class Location:
         return open_place(self.url, self.storage_options, patience=self.patience)
 
     def exists(self) -> bool:
-        """Say whether there is an object or a folder here."""
-        return bool(self._ask("exists"))
+        """Say whether there is an object or a folder here; s3fs's own `exists` hides that it could not ask."""
+        return self._ask("info") is not None
 
     def size(self) -> int | None:
         """Give the bytes of the object here, or None when there is none."""
