@@ -127,7 +127,7 @@ def catalog(job: Job) -> None:
 
     job.hold.check()
     with console.status("catalog"):
-        fresh = make_catalog(job.config, job.archive)
+        fresh = make_catalog(job.config, job.archive, check=job.hold.check)
     console.print("catalog: written" if fresh else "catalog: it is there already")
 
 
@@ -140,7 +140,7 @@ def report(job: Job) -> None:
     job.hold.check()
     with console.status("report"):
         outcomes = read_outcomes(output_of(job.config), sorted(job.plan.inventory.blocks))
-        fresh = make_report(job.config, job.archive, outcomes)
+        fresh = make_report(job.config, job.archive, outcomes, check=job.hold.check)
     console.print("report: written" if fresh else "report: it is there already")
 
 

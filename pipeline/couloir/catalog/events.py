@@ -60,20 +60,14 @@ def in_order(table: pa.Table) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in _ORDER])
 
 
-def write_events(place: Location, table: pa.Table) -> list[str]:
+def write_events(place: Location, table: pa.Table) -> None:
     """Write the table, sorted, as ``events/NET/STA/YEAR.parquet`` and ``events.csv``, in place of what was there.
 
     The folders are not of the ``name=value`` kind: readers would turn a station named 0012 into a number. Every
     column stands in the files.
-
-    Returns
-    -------
-    list of str
-        The files written, below `place`.
     """
     (place / "events").remove()
     table = in_order(table)
-    written = ["events.csv"]
     years = pc.year(table["start_time"])
     keys = pa.table([table["network"], table["station"], years], names=["network", "station", "year"])
     for part in keys.group_by(["network", "station", "year"]).aggregate([]).to_pylist():
@@ -85,14 +79,11 @@ def write_events(place: Location, table: pa.Table) -> list[str]:
         pq.write_table(table.filter(mine), sink, compression="zstd")
         name = f"events/{part['network'] or '--'}/{part['station']}/{part['year']:04d}.parquet"
         (place / name).write_bytes(sink.getvalue())
-        written.append(name)
     if not len(table):
         sink = io.BytesIO()
         pq.write_table(table, sink)
         (place / "events" / "none.parquet").write_bytes(sink.getvalue())
-        written.append("events/none.parquet")
     (place / "events.csv").write_bytes(to_csv(table))
-    return written
 
 
 def read_events(place: Location) -> pa.Table:

@@ -1,7 +1,7 @@
 """Catalog: spectrogram archive and model in, tables out."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from couloir.catalog.truth import Matching, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
-from couloir.stages.marks import clear, complete, is_current
+from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
@@ -50,13 +50,15 @@ def catalog_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, An
     }
 
 
-def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
+def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[], None] = all_is_well) -> bool:
     """Assign every event to a cluster and write the catalog, unless it is there already.
 
     Parameters
     ----------
     config : RunConfig
     archive : SpectrogramArchive
+    check : callable, optional
+        Called before anything is written; what it raises keeps it from being written.
 
     Returns
     -------
@@ -79,8 +81,8 @@ def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
 
-    with tempfile.TemporaryDirectory(prefix="couloir-model-") as folder:
-        files = fetch_model(config, archive, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
+        files = fetch_model(config, archive, Path(here))
         initial = np.load(files["initial_labels.npy"], allow_pickle=False)
         samples = in_memory(archive)
         assignment = assign(load_model(files["dec.keras"]), samples)
@@ -90,26 +92,24 @@ def catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
     classes, rows = _classify(config, table, labels)
     table = _replace(_replace(table, "label", labels), "class", classes)
 
-    clear(place)
-    write_clusters(place, rows)
-    written = [*write_events(place, table), "clusters.csv", "latent.parquet"]
-    write_latent(place, table, assignment.latent, assignment.q)
+    folder = begin(place, check)
+    write_clusters(folder, rows)
+    write_events(folder, table)
+    write_latent(folder, table, assignment.latent, assignment.q)
     if matching:
         methods = {
             "DEC": assignment.cluster,
             "k-means on autoencoder": initial,
             "k-means on PCA": _pca_labels(config, samples),
         }
-        write_assessment(place, assess(labels, classes, methods, matching))
-        written.append("assessment.json")
+        write_assessment(folder, assess(labels, classes, methods, matching))
     else:
         (place / "assessment.json").remove()
     if config.catalog.quakeml:
-        write_quakeml(place, table)
-        written.append("catalog.xml")
+        write_quakeml(folder, table)
     else:
         (place / "catalog.xml").remove()
-    complete(place, mark, files=written)
+    complete(folder, mark)
     return True
 
 

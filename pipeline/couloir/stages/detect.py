@@ -13,6 +13,7 @@ from couloir.config import RunConfig, content_hash
 from couloir.errors import CouloirError
 from couloir.identifiers import BandId, Block, StationDay
 from couloir.stages.block import BlockTask, write_block_task
+from couloir.stages.marks import all_is_well
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.station_day import REACH_DAYS, DayResult, DayTask, detect_station_day
 from couloir.store.blocks import prepare, read_marks
@@ -29,10 +30,6 @@ _MORE_MEMORY = "More compute.memory_gb, or a smaller detect.max_windows, may hel
 
 Progress = Callable[[Outcome], None]
 Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
-
-
-def _all_is_well() -> None:
-    """Find nothing wrong."""
 
 
 @dataclass
@@ -103,7 +100,7 @@ def detect(
     picturing = Picturing(config.detect, config.spectrogram)
     token = hold.token if hold else None
     tasks = {block: BlockTask(block, output, picturing, marks[block], token) for block in stale}
-    check = hold.check if hold else _all_is_well
+    check = hold.check if hold else all_is_well
     for outcomes in _Schedule(config, inventory, pool, tasks, known_gains, check).run():
         for outcome in outcomes:
             progress(outcome)

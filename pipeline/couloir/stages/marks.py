@@ -1,14 +1,51 @@
 """Remember what a stage was made from, so that a second run does the work once."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from couloir.errors import DamagedError, StoreError
+from couloir.errors import DamagedError
 from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
 COMPLETION = "complete.json"
+
+
+def all_is_well() -> None:
+    """Find nothing against writing."""
+
+
+@dataclass(frozen=True)
+class StagePlace(Location):
+    """A stage's folder, which knows the checksum of whatever was written to it.
+
+    Attributes
+    ----------
+    check : callable
+        Called before each object is written; what it raises keeps it from being written.
+    checksums : dict of str to Checksum
+        Of the bytes sent, by path from the folder.
+    """
+
+    check: Callable[[], None] = all_is_well
+    checksums: dict[str, Checksum] = field(default_factory=dict)
+    name: str = ""
+
+    @classmethod
+    def of(cls, place: Location, check: Callable[[], None] = all_is_well) -> "StagePlace":
+        """Begin a stage's folder."""
+        return cls(place.url, place.storage_options, place.patience, check)
+
+    def __truediv__(self, name: str) -> "StagePlace":
+        below = super().__truediv__(name)
+        path = f"{self.name}/{name}".lstrip("/")
+        return StagePlace(below.url, below.storage_options, below.patience, self.check, self.checksums, path)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write a whole object, unless something is against it, and keep its checksum."""
+        self.check()
+        super().write_bytes(data)
+        self.checksums[self.name] = Checksum.of(data)
 
 
 def is_current(place: Location, mark: dict[str, Any]) -> bool:
@@ -24,20 +61,17 @@ def is_current(place: Location, mark: dict[str, Any]) -> bool:
     )
 
 
-def clear(place: Location) -> None:
-    """Take the mark away before a stage writes anything."""
+def begin(place: Location, check: Callable[[], None] = all_is_well) -> StagePlace:
+    """Take a stage's mark away, and give its folder to write to."""
+    check()
     (place / COMPLETION).remove()
+    return StagePlace.of(place, check)
 
 
-def complete(place: Location, mark: dict[str, Any], *, files: Iterable[str]) -> None:
+def complete(place: StagePlace, mark: dict[str, Any]) -> None:
     """Set the mark after a stage has written everything, with the checksum of each file it wrote."""
-    checksums = {}
-    for name in files:
-        data = (place / name).read_bytes()
-        if data is None:
-            raise StoreError(f"{place / name} has vanished while {place} was written. Run again.")
-        checksums[name] = asdict(Checksum.of(data))
-    (place / COMPLETION).write_bytes(seal({"made_from": mark, "files": checksums}))
+    files = {name: asdict(checksum) for name, checksum in place.checksums.items()}
+    (place / COMPLETION).write_bytes(seal({"made_from": mark, "files": files}))
 
 
 def read_completion(place: Location) -> tuple[dict[str, Any], dict[str, Checksum]] | None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +23,7 @@ from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, Sc
 from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
-from couloir.stages.marks import clear, complete, is_current
+from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.events import event_id
@@ -48,7 +48,13 @@ def report_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any
     return catalog_mark(config, archive) | {"report": __version__}
 
 
-def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Outcome]) -> bool:
+def report(
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    outcomes: Sequence[Outcome],
+    *,
+    check: Callable[[], None] = all_is_well,
+) -> bool:
     """Write the report, unless it is there already.
 
     Parameters
@@ -57,6 +63,8 @@ def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Ou
     archive : SpectrogramArchive
     outcomes : sequence of Outcome
         What became of every station-day.
+    check : callable, optional
+        Called before anything is written; what it raises keeps it from being written.
 
     Returns
     -------
@@ -77,9 +85,9 @@ def report(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[Ou
         )
     if is_current(place, mark):
         return False
-    clear(place)
-    (place / "index.html").write_text(render(_gather(config, archive, outcomes)))
-    complete(place, mark, files=["index.html"])
+    folder = begin(place, check)
+    (folder / "index.html").write_text(render(_gather(config, archive, outcomes)))
+    complete(folder, mark)
     return True
 
 

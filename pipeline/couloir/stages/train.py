@@ -16,9 +16,8 @@ import psutil
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
-from couloir.stages.marks import clear, complete, is_current
+from couloir.stages.marks import StagePlace, begin, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
-from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
 if TYPE_CHECKING:
@@ -92,12 +91,13 @@ def train(
         check_stop=check_stop,
     )
     with _working_folder() as folder:
-        trained = train_dec(in_memory(archive), config.train, folder=folder, progress=progress, keeper=keeper)
+        trained = train_dec(
+            in_memory(archive, check_stop), config.train, folder=folder, progress=progress, keeper=keeper
+        )
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
-        check_stop()
-        clear(place)
-        _bring_home(folder, place)
-    complete(place, mark, files=MODEL_FILES)
+        finished = begin(place, check_stop)
+        _bring_home(folder, finished)
+    complete(finished, mark)
     (place / _CHECKPOINT).remove()
     return True
 
@@ -130,10 +130,10 @@ def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) ->
     return files
 
 
-def in_memory(archive: SpectrogramArchive) -> "Samples":
+def in_memory(archive: SpectrogramArchive, check_stop: Callable[[], None] = never_stop) -> "Samples":
     """Load the spectrograms into memory where they fit; else they are read as they are needed."""
     size = int(np.prod(archive.shape, dtype=np.int64)) * np.dtype(np.float16).itemsize
-    return archive.load() if size < _MEMORY_SHARE * psutil.virtual_memory().available else archive
+    return archive.load(check_stop) if size < _MEMORY_SHARE * psutil.virtual_memory().available else archive
 
 
 def quieten_tensorflow() -> None:
@@ -172,6 +172,6 @@ def _working_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bring_home(folder: Path, place: Location) -> None:
+def _bring_home(folder: Path, place: StagePlace) -> None:
     for name in MODEL_FILES:
         (place / name).write_bytes((folder / name).read_bytes())

@@ -1,7 +1,7 @@
 """Read the complete blocks of the spectrogram archive as one sequence of events."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -63,9 +63,9 @@ class SpectrogramArchive:
         """Read the windows of some events, shape (events, 3, samples), counts."""
         return self._gather("waveform", indices)
 
-    def load(self) -> NDArray[np.float16]:
-        """Read every spectrogram into memory."""
-        return self._concatenate("spectrogram", np.float16)
+    def load(self, between: Callable[[], None] = lambda: None) -> NDArray[np.float16]:
+        """Read every spectrogram into memory; `between` two blocks something may be called, and end it."""
+        return self._concatenate("spectrogram", np.float16, between)
 
     def column(self, name: str) -> NDArray[Any]:
         """Read one column of all events; it is read once."""
@@ -106,7 +106,7 @@ class SpectrogramArchive:
             out[mine] = np.asarray(_array(self._groups[number], name).oindex[rows])[back]
         return out
 
-    def _concatenate(self, name: str, dtype: Any) -> NDArray[Any]:
+    def _concatenate(self, name: str, dtype: Any, between: Callable[[], None] = lambda: None) -> NDArray[Any]:
         """Read an array of all blocks, block by block into one place."""
         if not self._groups:
             return np.empty(0, dtype)
@@ -116,7 +116,8 @@ class SpectrogramArchive:
             out[self._ends[number] : self._ends[number + 1]] = _array(self._groups[number], name)[:]
 
         with ThreadPoolExecutor(READERS if out[:1].nbytes < _SMALL else 1) as readers:
-            list(readers.map(read, range(len(self._groups))))
+            for _ in readers.map(read, range(len(self._groups))):
+                between()
         return out
 
 
