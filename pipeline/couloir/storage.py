@@ -19,7 +19,6 @@ __all__ = [
     "CONNECTIONS",
     "SLOWEST",
     "Patience",
-    "exists",
     "explain",
     "is_denied",
     "is_taken",
@@ -212,15 +211,3 @@ def _pauses(patience: Patience) -> Iterator[float]:
     while (left := end - time.monotonic()) > 0:
         yield min(random.uniform(longest / 2, longest), left)  # noqa: S311 - no secret hangs on it
         longest = min(2 * longest, _LONGEST_PAUSE)
-
-
-def exists(file_system: Any, path: str, *, patience: Patience) -> bool:
-    """Say whether there is an object or a folder; raise when that cannot be found out.
-
-    s3fs answers its own `exists` of a bucket with False whatever went wrong.
-    """
-    try:
-        persist(file_system, "info", path, patience=patience)
-    except FileNotFoundError:
-        return False
-    return True

@@ -11,7 +11,7 @@ import pytest
 
 from couloir import storage
 from couloir.errors import ConfigError
-from couloir.storage import Patience, exists, explain, is_denied, may_pass, open_place, persist, persist_async
+from couloir.storage import Patience, explain, is_denied, may_pass, open_place, persist, persist_async
 
 SHORT = Patience(total_s=2, attempt_s=15)
 HASTY = Patience(total_s=2, attempt_s=1)
@@ -30,6 +30,14 @@ def place(proxy, bucket):
 
 def read(place, patience=SHORT, **options):
     return persist(place[0], "cat_file", place[1], start=0, end=5000, patience=patience, **options)
+
+
+def exists(file_system, path, *, patience):
+    try:
+        persist(file_system, "info", path, patience=patience)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def error_of(call):
