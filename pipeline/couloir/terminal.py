@@ -26,6 +26,7 @@ from couloir.stages.throughput import add_up
 from couloir.store.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from couloir.stages.card import Card
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
@@ -169,6 +170,23 @@ def show_assessment(assessment: Assessment) -> None:
     for row in assessment.methods:
         values = (row.purity, row.nmi, row.ari, row.hungarian_accuracy)
         table.add_row(row.method, *(f"{value:.3f}" for value in values))
+    out.print(table)
+
+
+def show_card(card: "Card") -> None:
+    """Print what a model is."""
+    names = [f"{number} {card.names.get(number, '-')}" for number in range(card.clusters)]
+    provenance = card.provenance
+    facts: dict[str, str] = {
+        "model": card.origin,
+        "clusters": ", ".join(names) if card.names else str(card.clusters),
+        **{name: str(value) for name, value in card.preprocessing.items()},
+        **{name: str(provenance[name]) for name in ("sha256", "archive") if name in provenance},
+        "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
+    }
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in facts.items():
+        table.add_row(name, Text(value))
     out.print(table)
 
 
