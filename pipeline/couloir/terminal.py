@@ -184,10 +184,8 @@ def show_card(card: "Card") -> None:
         **{name: str(provenance[name]) for name in ("sha256", "archive") if name in provenance},
         "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
     }
-    table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():
-        table.add_row(name, Text(value))
-    out.print(table)
+        out.print(f"{name:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
 
 
 def show_verified(found: "Verified") -> None:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -157,9 +158,17 @@ def _refuse_misfit(wanted: Sequence[Any], found: Sequence[StoredLayer], *, name:
         told = f"missing: {', '.join(missing) or 'none'}; too much: {', '.join(too_much) or 'none'}"
         raise ModelFileError(
             f"{name} does not fit the network of the run file's train section (filters, kernel, latent) and "
-            f"spectrogram.frequencies and times. Layers {told}. Set these as the file's network has them, or give "
-            "another file."
+            f"spectrogram.frequencies and times. Layers {told}. {_network_in_words(found)}Set these as the file's "
+            "network has them, or give another file."
         )
+
+
+def _network_in_words(found: Sequence[StoredLayer]) -> str:
+    """Say which settings the file's encoder looks like."""
+    kernels = [layer.weights[0] for layer in takewhile(lambda layer: layer.weights[0].ndim == 4, found)]
+    if not kernels:
+        return ""
+    return f"Its encoder has filters {[kernel.shape[-1] for kernel in kernels]}, kernel {kernels[0].shape[0]}. "
 
 
 def _shapes_in_words(shapes: Sequence[tuple[int, ...]]) -> str:

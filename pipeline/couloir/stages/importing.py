@@ -139,8 +139,8 @@ def _preprocessing(config: RunConfig, name: str, *, take_settings: bool) -> dict
         told = ", ".join(f"{key} {published[key]} -> {here[key]}" for key in unlike)
         raise ModelFileError(
             f"{name} is taken to be trained on the published spectrograms, and this run's are made otherwise: "
-            f"{told}. Set these back; or, if it was trained on spectrograms as the run file makes them, say so with "
-            "--take-settings."
+            f"{told}. Set these back; or, if it was trained on spectrograms as the run file makes them, say so "
+            "with --take-settings."
         )
     return here if take_settings else published
 
