@@ -180,7 +180,7 @@ def show_card(card: "Card") -> None:
     facts: dict[str, str] = {
         "model": card.origin,
         "clusters": ", ".join(names) if card.names else str(card.clusters),
-        **{name: str(value) for name, value in card.preprocessing.items()},
+        **{name: _in_words(value) for name, value in card.preprocessing.items()},
         **{name: str(provenance[name]) for name in ("sha256", "archive") if name in provenance},
         "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
     }
@@ -217,3 +217,7 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
