@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from couloir.dec.assign import assign
-from couloir.dec.drift import population_stability, ratios_to_training
+from couloir.dec.drift import population_stability, ratios_to_training, stability_by_chance
 from couloir.dec.itself import measure_against_itself
 
 
@@ -20,6 +20,14 @@ def test_shares_that_moved_give_the_symmetric_divergence():
 
 def test_an_empty_cluster_counts_and_breaks_nothing():
     assert 1 < population_stability([100, 0], [50, 50]) < 10
+
+
+def test_two_draws_from_one_population_stay_within_chance():
+    rng = np.random.default_rng(5)
+    shares = [0.5, 0.2, 0.15, 0.1, 0.05]
+    draws = [(rng.multinomial(2_000, shares), rng.multinomial(400, shares)) for _ in range(2_000)]
+    above = np.mean([population_stability(a, b) > stability_by_chance(a, b, probability=0.95) for a, b in draws])
+    assert above == pytest.approx(0.05, abs=0.015)
 
 
 def test_the_training_itself_has_ratios_of_median_one_in_every_cluster(trained, samples):

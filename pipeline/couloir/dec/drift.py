@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2
 
 from couloir.dec.assign import Assignment, distance_to_own
 from couloir.dec.backend import keras
@@ -53,6 +54,23 @@ def population_stability(before: ArrayLike, now: ArrayLike) -> float:
     """
     p, q = (_shares(np.asarray(counts, np.float64)) for counts in (before, now))
     return float(np.sum((q - p) * np.log(q / p)))
+
+
+def stability_by_chance(before: ArrayLike, now: ArrayLike, *, probability: float = 0.999) -> float:
+    """Give the population stability index that two draws from one population do not exceed with this probability.
+
+    Of n and m events in K clusters the index over (1/n + 1/m) is distributed as chi-squared with K - 1 degrees of
+    freedom (Yurdakul 2018, Statistical properties of population stability index).
+
+    Parameters
+    ----------
+    before, now
+        Events of each cluster.
+    probability
+        Between 0 and 1.
+    """
+    n, m = (max(float(np.sum(counts)), 1.0) for counts in (before, now))
+    return float(chi2.ppf(probability, np.size(before) - 1) * (1 / n + 1 / m))
 
 
 def _shares(counts: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

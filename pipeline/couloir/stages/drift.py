@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "assign.json"
 FEWEST = 20
-"""Events of a month below which its shares say little, and it is not the one that is told."""
+"""Events of a month below which its medians say little, and it is not the one that is told."""
 _SOME, _MUCH = 0.1, 0.25
 """Population stability: the same population below the one, another one above the other."""
 _LARGER = 1.5
@@ -92,7 +92,7 @@ def _month(
     sizes: Sequence[int] | None,
     ratios: "Ratios | None",
 ) -> dict[str, Any]:
-    from couloir.dec.drift import population_stability
+    from couloir.dec.drift import population_stability, stability_by_chance
 
     counts = np.bincount(assignment.cluster[mine], minlength=clusters)
     return {
@@ -103,6 +103,7 @@ def _month(
         "median_reconstruction_error": _median(assignment.reconstruction_error[mine]),
         "median_novelty": _median(assignment.novelty[mine]),
         "population_stability": None if sizes is None else round(population_stability(sizes, counts), 4),
+        "stability_by_chance": None if sizes is None else round(stability_by_chance(sizes, counts), 4),
         "error_ratio": None if ratios is None else _median(ratios.error[mine]),
         "distance_ratio": None if ratios is None else _median(ratios.distance[mine]),
     }
@@ -126,10 +127,11 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
         )
     told = [row for row in rows if row["events"] >= FEWEST] or rows
     furthest = max(told, key=_distance)
+    moved = furthest["population_stability"] > furthest["stability_by_chance"]
     stability, larger = furthest["population_stability"], max(furthest["error_ratio"], furthest["distance_ratio"])
-    if stability >= _MUCH or larger >= _LARGER:
+    if (moved and stability >= _MUCH) or larger >= _LARGER:
         verdict = "The events have drifted from those of the training; train anew before relying on the clusters"
-    elif stability >= _SOME:
+    elif moved and stability >= _SOME:
         verdict = "The events have drifted somewhat from those of the training"
     else:
         verdict = "The events are like those of the training"
@@ -141,5 +143,7 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _distance(row: dict[str, Any]) -> float:
+    """Say how far a month is from training, 1 at the bound of much; shares that may be chance say nothing."""
     larger = max(row["error_ratio"], row["distance_ratio"])
-    return float(max(row["population_stability"] / _MUCH, larger / _LARGER))
+    moved = row["population_stability"] > row["stability_by_chance"]
+    return float(max(row["population_stability"] / _MUCH if moved else 0.0, (larger - 1) / (_LARGER - 1)))
