@@ -10,7 +10,7 @@ from couloir import __version__
 from couloir.cli import EXIT_FAILURES, main
 from couloir.errors import TooManyFailuresError
 
-STAGES = ("plan", "detect", "train", "catalog", "report", "run", "outcomes", "synth", "demo")
+STAGES = ("plan", "detect", "train", "assign", "catalog", "report", "run", "outcomes", "synth", "demo")
 
 
 def invoke(*arguments, **options):
@@ -20,6 +20,13 @@ def invoke(*arguments, **options):
 @pytest.mark.parametrize("command", STAGES)
 def test_every_command_says_what_it_reads_and_writes(command):
     text = invoke(command, "--help").output
+    assert "Reads" in text
+    assert "Writes" in text
+
+
+@pytest.mark.parametrize("command", ["import", "show"])
+def test_the_commands_for_models_say_what_they_read_and_write(command):
+    text = invoke("model", command, "--help").output
     assert "Reads" in text
     assert "Writes" in text
 

@@ -145,7 +145,7 @@ def train(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     from couloir import jobs
 
     with jobs.job(_load(run_file, overrides), redo=redo) as job:
-        jobs.train(job)
+        jobs.train(job, replace_imported=redo)
 
 
 @main.command()
@@ -161,6 +161,70 @@ def catalog(run_file: Path, overrides: tuple[str, ...]) -> None:
     with jobs.job(config) as job:
         jobs.catalog(job)
     jobs.show_results(config)
+
+
+@main.command()
+@_run_file
+def assign(run_file: Path, overrides: tuple[str, ...]) -> None:
+    """Apply the model that is there to every event, without training.
+
+    For new months after archive.end was moved on and `couloir detect` has run, and for an imported model.
+    Reads OUTPUT/spectrograms.zarr and OUTPUT/model, whatever that was trained on. Writes OUTPUT/catalog, and
+    says how the events compare with those of the training.
+    """
+    from couloir import jobs
+
+    config = _load(run_file, overrides)
+    with jobs.job(config) as job:
+        jobs.assign(job)
+    jobs.show_results(config)
+
+
+@main.group()
+def model() -> None:
+    """Bring a model from elsewhere, and show what model there is."""
+
+
+@model.command("import")
+@click.argument("file", metavar="FILE.h5")
+@_run_file
+@click.option(
+    "--names", metavar="NAMES", help="What clusters are called: 0=earthquake,3=rockfall or a CSV of cluster,class."
+)
+@click.option(
+    "--take-settings",
+    is_flag=True,
+    help="The file was trained on spectrograms as the run file makes them, not on the published ones.",
+)
+@_redo
+def import_(
+    file: str,
+    run_file: Path,
+    overrides: tuple[str, ...],
+    *,
+    names: str | None,
+    take_settings: bool,
+    redo: bool,
+) -> None:
+    """Make published weights (Keras 2, h5) the run's model.
+
+    Reads FILE.h5, a path or a URL. Writes OUTPUT/model. `couloir run` then uses it and does not train.
+    """
+    from couloir import jobs
+
+    jobs.import_model(_load(run_file, overrides), file, names=names, take_settings=take_settings, redo=redo)
+
+
+@model.command()
+@_run_file
+def show(run_file: Path, overrides: tuple[str, ...]) -> None:
+    """Show where the model comes from, its clusters' names, and what spectrograms it takes.
+
+    Reads OUTPUT/model. Writes to standard output only.
+    """
+    from couloir import jobs
+
+    jobs.show_model(_load(run_file, overrides))
 
 
 @main.command()

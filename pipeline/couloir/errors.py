@@ -41,6 +41,10 @@ class TrainingError(CouloirError, RuntimeError):
     """Say that there is too little to train on, or that training came to nothing usable."""
 
 
+class ModelFileError(CouloirError, ValueError):
+    """Say that a file holds no model that can be used, or that a model is not for these spectrograms."""
+
+
 class MissingStageError(CouloirError, FileNotFoundError):
     """Say that a stage needs what an earlier stage has not yet written."""
 

@@ -98,8 +98,9 @@ def detect(job: Job) -> "list[Outcome]":
     return outcomes
 
 
-def train(job: Job) -> None:
+def train(job: Job, *, replace_imported: bool = False) -> None:
     """Train, and say when the model is there already."""
+    from couloir.stages.held import held_mark, is_imported
     from couloir.stages.train import train as train_model
 
     archive = job.archive
@@ -116,8 +117,12 @@ def train(job: Job) -> None:
             bar.update(tasks[phase], completed=done, total=total, note=message)
 
         with stop.at_checks_only():
-            fresh = train_model(job.config, archive, progress=tell, check_stop=check_stop)
-        if not fresh:
+            fresh = train_model(
+                job.config, archive, progress=tell, check_stop=check_stop, replace_imported=replace_imported
+            )
+        if not fresh and is_imported(held_mark(job.config)):
+            bar.console.print("train: the model is imported; `couloir train --redo` trains one in its place")
+        elif not fresh:
             bar.console.print("train: the model is there already")
 
 
@@ -129,6 +134,40 @@ def catalog(job: Job) -> None:
     with console.status("catalog"):
         fresh = make_catalog(job.config, job.archive, check=job.hold.check)
     console.print("catalog: written" if fresh else "catalog: it is there already")
+
+
+def assign(job: Job) -> None:
+    """Apply the model that is there, and say how its events compare with those it was trained on."""
+    from couloir.stages.assign import assign as assign_events
+    from couloir.stages.drift import read_sentence
+    from couloir.stages.settings import output_of
+
+    job.hold.check()
+    with console.status("assign"):
+        fresh = assign_events(job.config, job.archive, check=job.hold.check)
+    console.print("assign: written" if fresh else "assign: it is there already")
+    click.echo(read_sentence(output_of(job.config) / "catalog") or "The model was trained on these very events.")
+
+
+def import_model(config: "RunConfig", file: str, *, names: str | None, take_settings: bool, redo: bool) -> None:
+    """Make a file of weights the run's model, and say what it is."""
+    from couloir.stages.importing import import_model as import_file
+    from couloir.stages.importing import read_names
+    from couloir.stages.run import holding
+
+    called = read_names(names) if names else None
+    with holding(config, tell=console.print) as hold:
+        fresh = import_file(config, file, names=called, take_settings=take_settings, redo=redo, check=hold.check)
+    console.print("model: imported" if fresh else "model: it is there already")
+    show_model(config)
+
+
+def show_model(config: "RunConfig") -> None:
+    """Show what the model in the output is."""
+    from couloir.stages.held import read_card
+    from couloir.terminal import show_card
+
+    show_card(read_card(config))
 
 
 def report(job: Job) -> None:

@@ -26,6 +26,7 @@ from couloir.stages.throughput import add_up
 from couloir.store.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from couloir.stages.card import Card
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
@@ -172,6 +173,21 @@ def show_assessment(assessment: Assessment) -> None:
     out.print(table)
 
 
+def show_card(card: "Card") -> None:
+    """Print what a model is."""
+    names = [f"{number} {card.names.get(number, '-')}" for number in range(card.clusters)]
+    provenance = card.provenance
+    facts: dict[str, str] = {
+        "model": card.origin,
+        "clusters": ", ".join(names) if card.names else str(card.clusters),
+        **{name: _in_words(value) for name, value in card.preprocessing.items()},
+        **{name: str(provenance[name]) for name in ("sha256", "archive") if name in provenance},
+        "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
+    }
+    for name, value in facts.items():
+        out.print(f"{name:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
+
+
 def show_verified(found: "Verified") -> None:
     """Print what a verification found."""
     for stage in found.missing:
@@ -201,3 +217,7 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

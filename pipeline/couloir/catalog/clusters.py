@@ -23,7 +23,7 @@ class ClusterRow:
     typical_hour : int or None
         UTC hour around which most of its events fall (over three hours); None when it is empty.
     majority_class, purity, labelled
-        Of its labelled events; None where there are none.
+        Of its labelled events; where there are none the class is what the model calls the cluster, or None.
     """
 
     cluster: int

@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
         ("run_id", pa.string()),
     ]
 )
-"""Columns of the catalog. `class` is the cluster's, from the labels of all its events; `label` the event's own."""
+"""Columns of the catalog. `class` is the cluster's, from its events' labels or the model; `label` the event's."""
 
 
 def build_table(columns: Mapping[str, Any]) -> pa.Table:

@@ -106,6 +106,20 @@ def gather_metrics(
     }
 
 
+def describe_import(model: keras.Model) -> dict[str, Any]:
+    """Gather what ``metrics.json`` holds of a model that was not trained here."""
+    layer = model.get_layer(CLUSTERING)
+    return {
+        "shape": [int(size) for size in model.inputs[0].shape[1:]],
+        "parameters": {
+            "autoencoder": model.count_params() - layer.count_params(),
+            "centroids": int(np.prod(layer.centroids.shape)),
+        },
+        "weights_sha256": hash_weights(model),
+        "backend": describe_backend(),
+    }
+
+
 def score_silhouette(latent: NDArray[np.float32], labels: NDArray[np.int32], *, seed: int) -> float | None:
     """Give the mean silhouette of labels (N,) in the latent space (N, D), or None where it has none."""
     if len(labels) > SILHOUETTE_SAMPLES:

@@ -54,7 +54,8 @@ class ClusterView:
     events
         Events in it.
     majority_class, purity
-        The most frequent class among its labelled events and that class's share, 0..1; None without labels.
+        The most frequent class among its labelled events and that class's share, 0..1. Without labels the class is
+        what the model calls the cluster, or None.
     labelled
         Events in it that have a class.
     mean_spectrogram

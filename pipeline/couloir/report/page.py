@@ -56,6 +56,7 @@ def _context(data: ReportData, colours: Mapping[int, str]) -> dict[str, Any]:
         "summary": words.summary(data),
         "warnings": words.warnings(data),
         "labelled": any(view.labelled for view in data.clusters),
+        "classed": any(view.majority_class is not None for view in data.clusters),
         "unassigned": words.unassigned_events(data),
         "sections": clusters.sections(data, colours, bins=bins),
         "colours": colours,

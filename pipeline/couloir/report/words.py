@@ -96,7 +96,8 @@ def _largest(data: ReportData, view: ClusterView) -> str:
     onsets = data.onset_ns[data.cluster == view.cluster]
     span = hours(onsets)
     habit = "at any hour" if span == "any" else f"mostly {span} UTC"
-    named = f", mostly {view.majority_class}" if view.majority_class else ""
+    habitual = "mostly " if view.labelled else ""
+    named = f", {habitual}{view.majority_class}" if view.majority_class else ""
     return (
         f"The largest is cluster {view.cluster}{named}, with {plural(view.events, 'event')} "
         f"({percent(view.events / len(data.onset_ns))}), {habit}."

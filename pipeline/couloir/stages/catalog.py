@@ -18,9 +18,13 @@ from couloir.catalog.truth import Matching, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
+from couloir.stages.card import Card
+from couloir.stages.drift import NAME as DESCRIPTION
+from couloir.stages.drift import describe_assignment, training_sizes, write_description
+from couloir.stages.held import Mark, mark_in_use, read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
-from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
+from couloir.stages.train import fetch_model, has_model, in_memory, model_mark, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -32,25 +36,34 @@ CATALOG_VERSION = 2
 PCA_COMPONENTS = 30
 
 
-def run_id(config: RunConfig, archive: SpectrogramArchive) -> str:
-    """Name the run by its settings and events; the same on every machine and in every place."""
+def run_id(config: RunConfig, archive: SpectrogramArchive, model: Mark) -> str:
+    """Name the run by its settings, its events and its model; the same on every machine and in every place."""
     chosen = config.archive.model_dump(mode="json", include={"select", "start", "end", "band_priority"})
-    return content_hash(chosen, detection_hash(config), training_hash(config), archive.digest)
+    made_by = training_hash(config) if model == model_mark(config, archive) else model["model_id"]
+    return content_hash(chosen, detection_hash(config), made_by, archive.digest)
 
 
-def catalog_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:
-    """Say what a catalog is made from."""
+def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | None = None) -> dict[str, Any]:
+    """Say what a catalog is made from; ``assigned`` where its model was not trained on these events."""
     truth = _truth_place(config)
     text = truth.read_text() if truth else None
+    own = model_mark(config, archive)
+    model = model or mark_in_use(config, own)
     return {
         "version": CATALOG_VERSION,
-        "model_id": model_id(config, archive),
-        "run_id": run_id(config, archive),
+        "model_id": model["model_id"],
+        "run_id": run_id(config, archive, model),
         "catalog": content_hash(config.catalog, text),
-    }
+    } | ({} if model == own else {"assigned": model["model_id"]})
 
 
-def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[], None] = all_is_well) -> bool:
+def catalog(
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    *,
+    check: Callable[[], None] = all_is_well,
+    model: Mark | None = None,
+) -> bool:
     """Assign every event to a cluster and write the catalog, unless it is there already.
 
     Parameters
@@ -59,6 +72,9 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     archive : SpectrogramArchive
     check : callable, optional
         Called before anything is written; what it raises keeps it from being written.
+    model : dict, optional
+        The mark of the output's model, to make the catalog with it whatever it was trained on; by default the one
+        that the run's events and settings go with.
 
     Returns
     -------
@@ -69,27 +85,40 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     ------
     MissingStageError
         When the run has no model.
+    ModelFileError
+        When its model takes spectrograms that are made otherwise.
     ConfigError
         When `catalog.truth` cannot be read.
     """
     place = output_of(config) / "catalog"
-    mark = catalog_mark(config, archive)
-    if has_catalog(config, archive):
+    own = model_mark(config, archive)
+    model = model or mark_in_use(config, own)
+    mark = catalog_mark(config, archive, model)
+    if is_current(place, mark) and is_current(output_of(config) / "model", model):
         return False
     truth_place = _truth_place(config)
     truth = read_truth(truth_place) if truth_place else []
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
+    from couloir.dec.drift import ratios_to_training
+    from couloir.dec.itself import measure_against_itself
 
     with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
-        files = fetch_model(config, archive, Path(here))
+        files = fetch_model(config, archive, Path(here), mark=model)
+        card = read_card(config)
+        card.refuse_unlike(config)
         initial = np.load(files["initial_labels.npy"], allow_pickle=False)
-        samples = in_memory(archive)
-        assignment = assign(load_model(files["dec.keras"]), samples)
-    table = build_table(_columns(config, archive, assignment))
+        network = load_model(files["dec.keras"])
+        sizes = training_sizes(files["metrics.json"].read_text())
+    samples = in_memory(archive)
+    assignment = assign(network, samples)
+    ratios = None if card.imported else ratios_to_training(network, assignment)
+    if card.imported:
+        assignment = measure_against_itself(network, assignment)
+    table = build_table(_columns(config, archive, assignment, mark))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
     labels = matching.labels if matching else [None] * len(table)
-    classes, rows = _classify(config, table, labels)
+    classes, rows = _classify(card, table, labels)
     table = _replace(_replace(table, "label", labels), "class", classes)
 
     folder = begin(place, check)
@@ -99,12 +128,24 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     if matching:
         methods = {
             "DEC": assignment.cluster,
-            "k-means on autoencoder": initial,
-            "k-means on PCA": _pca_labels(config, samples),
+            **({"k-means on autoencoder": initial} if model == own else {}),
+            "k-means on PCA": _pca_labels(config, samples, card.clusters),
         }
         write_assessment(folder, assess(labels, classes, methods, matching))
     else:
         (place / "assessment.json").remove()
+    if model == own:
+        (place / DESCRIPTION).remove()
+    else:
+        described = describe_assignment(
+            card,
+            model["model_id"],
+            assignment,
+            onset_ns=archive.column("onset_time"),
+            training_sizes=sizes,
+            ratios=ratios,
+        )
+        write_description(folder, described)
     if config.catalog.quakeml:
         write_quakeml(folder, table)
     else:
@@ -123,7 +164,9 @@ def _truth_place(config: RunConfig) -> Location | None:
     return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
 
 
-def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment") -> dict[str, Any]:
+def _columns(
+    config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment", mark: dict[str, Any]
+) -> dict[str, Any]:
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
     stored = {name: archive.column(name) for name in COLUMNS}
@@ -143,8 +186,8 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
         **_network_events(config, stored["onset_time"], stations),
         "class": [None] * n,
         "label": [None] * n,
-        "model_id": [model_id(config, archive)] * n,
-        "run_id": [run_id(config, archive)] * n,
+        "model_id": [mark["model_id"]] * n,
+        "run_id": [mark["run_id"]] * n,
     }
 
 
@@ -167,31 +210,35 @@ def _network_events(config: RunConfig, onsets: NDArray[np.int64], stations: Sequ
 
 
 def _classify(
-    config: RunConfig, table: pa.Table, labels: Sequence[str | None]
+    card: Card, table: pa.Table, labels: Sequence[str | None]
 ) -> tuple[list[str | None], list[ClusterRow]]:
-    """Give each event the class of its cluster, and describe the clusters."""
+    """Give each event the class of its cluster, and describe the clusters.
+
+    A cluster's class is the most frequent label of its events; without labels it is what the model calls it.
+    """
     from couloir.dec.assess import majority_classes
 
     clusters = numpy_column(table, "cluster")
-    majority = majority_classes(labels, clusters, config.train.clusters)
+    majority = majority_classes(labels, clusters, card.clusters)
+    names = [row.name if row.n_labelled else card.names.get(row.cluster) for row in majority]
     rows = [
         describe_cluster(
             table,
             row.cluster,
-            majority_class=row.name,
+            majority_class=names[row.cluster],
             purity=row.purity if row.n_labelled else None,
             labelled=row.n_labelled,
         )
         for row in majority
     ]
-    return [majority[cluster].name for cluster in clusters], rows
+    return [names[cluster] for cluster in clusters], rows
 
 
-def _pca_labels(config: RunConfig, samples: Any) -> NDArray[np.int32]:
+def _pca_labels(config: RunConfig, samples: Any, clusters: int) -> NDArray[np.int32]:
     from couloir.dec.assess import pca_kmeans
 
     components = min(PCA_COMPONENTS, len(samples))
-    return pca_kmeans(samples, components=components, clusters=config.train.clusters, seed=config.train.seed)
+    return pca_kmeans(samples, components=components, clusters=clusters, seed=config.train.seed)
 
 
 def _replace(table: pa.Table, name: str, values: Sequence[str | None]) -> pa.Table:

@@ -9,6 +9,7 @@ from couloir.config import RunConfig
 from couloir.errors import ChangedSettingsError, ConfigError, DamagedError
 from couloir.identifiers import Block
 from couloir.runfile import loads
+from couloir.stages.held import is_imported
 from couloir.stages.marks import read_completion
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.blocks import read_marks
@@ -66,7 +67,9 @@ def _changed_model(config: RunConfig) -> str:
         held = read_completion(output_of(config) / "model")
     except DamagedError:  # it is made again in any case
         return ""
-    return "the model" if held and held[0].get("training") != training_hash(config) else ""
+    if held is None or is_imported(held[0]):  # an imported model is not for the train section to decide
+        return ""
+    return "the model" if held[0].get("training") != training_hash(config) else ""
 
 
 def _settings_before(config: RunConfig) -> RunConfig | None:

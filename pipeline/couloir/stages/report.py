@@ -23,6 +23,8 @@ from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, Sc
 from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
+from couloir.stages.drift import read_sentence
+from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -252,6 +254,12 @@ def _places(stations: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 6 else f"{len(names)} stations"
 
 
+def _model_in_words(config: RunConfig) -> str | None:
+    """Say where a model comes from that was not trained on the run's events, and how they compare."""
+    told = read_sentence(output_of(config) / "catalog")
+    return None if told is None else f"none on these events; model {read_card(config).origin}. {told}"
+
+
 def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, str], ...]:
     archive, detect, train = config.archive, config.detect, config.train
     read = sum(outcome.read_bytes for outcome in outcomes)
@@ -266,7 +274,8 @@ def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, s
         "Detection": f"{detect.envelope} envelope, {_bands_in_words(detect.bands)}, "
         f"on at median + {detect.on_factor:g} MAD, off at median + {detect.off_factor:g} MAD",
         "Spectrograms": f"{shape}, {config.spectrogram.transform}",
-        "Training": f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",
+        "Training": _model_in_words(config)
+        or f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",
         "Truth": truth if config.catalog.truth else "none given (catalog.truth)",
         "Settings": f"detection {detection_hash(config)}, training {training_hash(config)}",
         "Versions": ", ".join(f"{name} {version(name)}" for name in TOLD),

@@ -16,6 +16,8 @@ import psutil
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
+from couloir.stages.card import CARD, card_of_training
+from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.spectrograms import SpectrogramArchive
@@ -23,7 +25,7 @@ from couloir.store.spectrograms import SpectrogramArchive
 if TYPE_CHECKING:
     from couloir.dec.samples import Samples
 
-MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy")
+MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy", CARD)
 _CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
@@ -47,8 +49,9 @@ def train(
     progress: Progress,
     check_stop: Callable[[], None] = never_stop,
     checkpoint_s: float = EVERY_S,
+    replace_imported: bool = False,
 ) -> bool:
-    """Train the model, unless the output holds the one that would come out.
+    """Train the model, unless the output holds the one that would come out, or an imported one.
 
     A training that was killed goes on from its last checkpoint, under ``model/checkpoint``.
 
@@ -63,6 +66,8 @@ def train(
         Called between steps, in this thread; what it raises ends the training, after a checkpoint.
     checkpoint_s : float, optional
         Between two checkpoints, s; 0: one at every step.
+    replace_imported : bool, optional
+        Whether to train in the place of an imported model.
 
     Returns
     -------
@@ -81,6 +86,8 @@ def train(
     if is_current(place, mark):
         (place / _CHECKPOINT).remove()
         return False
+    if is_imported(held_mark(config)) and not replace_imported:
+        return False
     quieten_tensorflow()
     from couloir.dec.training import train as train_dec
 
@@ -95,6 +102,8 @@ def train(
             in_memory(archive, check_stop), config.train, folder=folder, progress=progress, keeper=keeper
         )
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
+        card = card_of_training(config, model_id=mark["model_id"], digest=archive.digest, events=archive.shape[0])
+        (folder / CARD).write_bytes(card.dump())
         finished = begin(place, check_stop)
         _bring_home(folder, finished)
     complete(finished, mark)
@@ -103,12 +112,22 @@ def train(
 
 
 def has_model(config: RunConfig, archive: SpectrogramArchive) -> bool:
-    """Say whether the output holds the model of these spectrograms and settings."""
-    return is_current(output_of(config) / "model", model_mark(config, archive))
+    """Say whether the output holds the model that these spectrograms and settings go with."""
+    return is_current(output_of(config) / "model", mark_in_use(config, model_mark(config, archive)))
 
 
-def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) -> dict[str, Path]:
+def fetch_model(
+    config: RunConfig, archive: SpectrogramArchive, folder: Path, *, mark: dict[str, str] | None = None
+) -> dict[str, Path]:
     """Fetch the files of the run's model to a folder of this machine.
+
+    Parameters
+    ----------
+    config : RunConfig
+    archive : SpectrogramArchive
+    folder : path
+    mark : dict, optional
+        Which model it shall be; by default the one that these spectrograms and settings go with.
 
     Raises
     ------
@@ -116,10 +135,18 @@ def fetch_model(config: RunConfig, archive: SpectrogramArchive, folder: Path) ->
         When there is no model, or when it was trained on something else or otherwise.
     """
     place = output_of(config) / "model"
-    if not has_model(config, archive):
-        raise MissingStageError(
-            f"{place} holds no model for these spectrograms and settings. Run `couloir train` first."
+    if not is_current(place, mark or mark_in_use(config, model_mark(config, archive))):
+        held = held_mark(config)
+        remedy = (
+            "Run `couloir train` first."
+            if held is None
+            else (
+                "Import it again: couloir model import."
+                if is_imported(held)
+                else "Run `couloir train`, or `couloir assign` to apply the model that is there."
+            )
         )
+        raise MissingStageError(f"{place} holds no model for these spectrograms and settings. {remedy}")
     files = {}
     for name in MODEL_FILES:
         data = (place / name).read_bytes()

@@ -8,9 +8,10 @@ from typing import Any
 
 from couloir.catalog.events import read_events
 from couloir.config import RunConfig
-from couloir.errors import CouloirError, DamagedError, MissingStageError
+from couloir.errors import CouloirError, DamagedError, MissingStageError, ModelFileError
 from couloir.identifiers import Block
 from couloir.stages.catalog import catalog_mark
+from couloir.stages.held import is_imported, mark_in_use, read_card
 from couloir.stages.marks import COMPLETION, read_completion
 from couloir.stages.report import report_mark
 from couloir.stages.run import settings_are_as_written
@@ -190,7 +191,7 @@ class _Verification:
             return
         config, archive = self._config, SpectrogramArchive(self._output, blocks)
         expected = {
-            "model": model_mark(config, archive),
+            "model": mark_in_use(config, model_mark(config, archive)),
             "catalog": catalog_mark(config, archive),
             "report": report_mark(config, archive),
         }
@@ -199,6 +200,8 @@ class _Verification:
             if held is not None and held != mark:
                 unequal = ", ".join(sorted(name for name in mark if held.get(name) != mark[name]))
                 yield f"{stage} was made from other things than those that are here ({unequal})"
+        if completions["model"] is not None:
+            yield from _model_problems(config, completions["model"])
         if completions["catalog"] is not None:
             yield from _catalog_problems(self._output, archive)
 
@@ -227,6 +230,18 @@ def _block_problems(config: RunConfig, block: Block) -> Iterator[str]:
         yield f"holds {outside.sum()} events whose onset lies outside of its month"
     if (ends < onsets).any():
         yield f"holds {(ends < onsets).sum()} events that end before they begin"
+
+
+def _model_problems(config: RunConfig, mark: dict[str, Any]) -> Iterator[str]:
+    """Tell how a model is not what its mark says, or not for these spectrograms."""
+    card = read_card(config)
+    told = card.model_id if card.imported else card.provenance.get("model_id")
+    if told != mark.get("model_id") or card.imported != is_imported(mark):
+        yield f"model says that it is another one than its mark ({told}, {mark.get('model_id')})"
+    try:
+        card.refuse_unlike(config)
+    except ModelFileError as error:
+        yield str(error)
 
 
 def _catalog_problems(output: Location, archive: SpectrogramArchive) -> Iterator[str]:

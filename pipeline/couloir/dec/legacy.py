@@ -1,0 +1,181 @@
+"""Build a clustering model from a weights file of Keras 2 (HDF5), by what the file holds and not by its names.
+
+Names do not tell: the published file calls the decoder's dense layer ``dense_1`` where the published program
+makes a layer ``dense``, and loading by name leaves that layer as it was drawn, at random, without a word. The
+order in which the file lists its layers, the order of each layer's weights, and their shapes do tell.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.config import TrainConfig
+from couloir.dec.backend import keras
+from couloir.dec.clustering import build_clustering_model
+from couloir.dec.networks import build_autoencoder
+from couloir.errors import ModelFileError
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLayer:
+    """Hold a layer's weights, float32, in the order of the file.
+
+    Attributes
+    ----------
+    name : str
+        What the file calls it.
+    weights : tuple of ndarray
+    """
+
+    name: str
+    weights: tuple[NDArray[np.float32], ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The weights' shapes."""
+        return tuple(weight.shape for weight in self.weights)
+
+    @property
+    def holds_centroids(self) -> bool:
+        """Whether it is a clustering layer: one matrix and nothing else."""
+        return len(self.weights) == 1 and self.weights[0].ndim == 2
+
+
+def read_layers(data: bytes, *, name: str) -> tuple[StoredLayer, ...]:
+    """Read the layers that have weights, in the order in which the file lists them.
+
+    Parameters
+    ----------
+    data
+        The file: what ``save_weights`` or ``save`` of Keras 2 wrote with the ending h5.
+    name
+        What to call the file in an error.
+
+    Raises
+    ------
+    ModelFileError
+        When it is no such file, or holds values that are not finite.
+    """
+    import h5py
+
+    if not data.startswith(_SIGNATURE):
+        raise ModelFileError(f"{name} is not an HDF5 file. Give the weights that Keras wrote, ending in .h5.")
+    try:
+        with h5py.File(io.BytesIO(data)) as file:
+            root = file.get("model_weights", file)
+            if "layer_names" not in root.attrs:
+                raise ModelFileError(
+                    f"{name} does not list its layers (layer_names): it is no weights file of Keras 2. Write one "
+                    "with model.save_weights('weights.h5')."
+                )
+            layers = tuple(_read_layer(root[_text(layer)], _text(layer)) for layer in root.attrs["layer_names"])
+    except ModelFileError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # whatever HDF5 finds wrong
+        raise ModelFileError(f"{name} is damaged: {error}. Fetch it again.") from error
+    for layer in layers:
+        if not all(np.isfinite(weight).all() for weight in layer.weights):
+            raise ModelFileError(f"{name}: the weights of layer {layer.name!r} are not all finite numbers.")
+    return tuple(layer for layer in layers if layer.weights)
+
+
+def count_clusters(layers: Sequence[StoredLayer]) -> int:
+    """Count the cluster centres among a file's layers."""
+    return sum(layer.shapes[0][0] for layer in layers if layer.holds_centroids)
+
+
+def build_from(
+    layers: Sequence[StoredLayer], shape: Sequence[int], settings: TrainConfig, *, name: str
+) -> keras.Model:
+    """Build the network of the settings with the weights of a file: each one used, each one once.
+
+    Parameters
+    ----------
+    layers
+        As `read_layers` gives them.
+    shape
+        (F, T, C) of a spectrogram.
+    settings
+        ``filters``, ``kernel``, ``latent`` and ``alpha`` are used; the number of clusters is the file's.
+    name
+        What to call the file in an error.
+
+    Returns
+    -------
+    keras.Model
+        From spectrograms (N, F, T, C) to ``{"q", "reconstruction"}``. What typical members of its clusters look
+        like is not known.
+
+    Raises
+    ------
+    ModelFileError
+        Naming the layers that are missing, too much or of another shape, or that there are no centroids.
+    """
+    autoencoder = build_autoencoder(shape, settings)
+    wanted = [layer for layer in autoencoder.layers if layer.weights]
+    centroids = [layer for layer in layers if layer.holds_centroids]
+    found = [layer for layer in layers if not layer.holds_centroids]
+    _refuse_misfit(wanted, found, name=name)
+    if len(centroids) != 1 or centroids[0].shapes[0][1] != settings.latent:
+        raise ModelFileError(
+            f"{name} holds {_centroids_in_words(centroids)}: one table of cluster centres (clusters, "
+            f"{settings.latent}) is needed to assign events. A pre-trained autoencoder has none; give the file "
+            "that was written after clustering."
+        )
+    for layer, stored in zip(wanted, found, strict=True):
+        layer.set_weights(list(stored.weights))
+    return build_clustering_model(autoencoder, centroids[0].weights[0], alpha=settings.alpha)
+
+
+def _read_layer(group: Any, name: str) -> StoredLayer:
+    weights = [np.asarray(group[_text(weight)][()], np.float32) for weight in group.attrs["weight_names"]]
+    return StoredLayer(name, tuple(weights))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _refuse_misfit(wanted: Sequence[Any], found: Sequence[StoredLayer], *, name: str) -> None:
+    """Compare the two rows of layers by their weights' shapes."""
+    ours = [tuple(tuple(weight.shape) for weight in layer.weights) for layer in wanted]
+    theirs = [layer.shapes for layer in found]
+    missing, too_much = [], []
+    for _, a, b, c, d in (
+        step for step in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes() if step[0] != "equal"
+    ):
+        missing += [f"{wanted[i].name} {_shapes_in_words(ours[i])}" for i in range(a, b)]
+        too_much += [f"{found[i].name} {_shapes_in_words(theirs[i])}" for i in range(c, d)]
+    if missing or too_much:
+        told = f"missing: {', '.join(missing) or 'none'}; too much: {', '.join(too_much) or 'none'}"
+        raise ModelFileError(
+            f"{name} does not fit the network of the run file's train section (filters, kernel, latent) and "
+            f"spectrogram.frequencies and times. Layers {told}. {_network_in_words(found)}Set these as the file's "
+            "network has them, or give another file."
+        )
+
+
+def _network_in_words(found: Sequence[StoredLayer]) -> str:
+    """Say which settings the file's encoder looks like."""
+    kernels = [layer.weights[0] for layer in takewhile(lambda layer: layer.weights[0].ndim == 4, found)]
+    if not kernels:
+        return ""
+    return f"Its encoder has filters {[kernel.shape[-1] for kernel in kernels]}, kernel {kernels[0].shape[0]}. "
+
+
+def _shapes_in_words(shapes: Sequence[tuple[int, ...]]) -> str:
+    return " and ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+
+
+def _centroids_in_words(centroids: Sequence[StoredLayer]) -> str:
+    if not centroids:
+        return "no cluster centres"
+    return "the tables " + ", ".join(f"{layer.name} {_shapes_in_words(layer.shapes)}" for layer in centroids)

@@ -1,0 +1,149 @@
+"""Say how the events a model was applied to compare with those it was trained on: ``catalog/assign.json``."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.stages.card import Card
+from couloir.store.location import Location
+
+if TYPE_CHECKING:
+    from couloir.dec.assign import Assignment
+    from couloir.dec.drift import Ratios
+
+NAME = "assign.json"
+FEWEST = 20
+"""Events of a month below which its medians say little, and it is not the one that is told."""
+_SOME, _MUCH = 0.1, 0.25
+"""Population stability: the same population below the one, another one above the other."""
+_LARGER = 1.5
+"""Times the training's median, above which reconstruction or distance say that the events are others."""
+
+
+def describe_assignment(
+    card: Card,
+    model_id: str,
+    assignment: "Assignment",
+    *,
+    onset_ns: NDArray[np.int64],
+    training_sizes: Sequence[int] | None,
+    ratios: "Ratios | None",
+) -> dict[str, Any]:
+    """Describe the events as the model sees them, month by month, and against its training where that is known.
+
+    Parameters
+    ----------
+    card : Card
+    model_id : str
+    assignment : Assignment
+        Of all events.
+    onset_ns : ndarray of int64
+        Their onsets, ns since the epoch.
+    training_sizes : sequence of int or None
+        Events of each cluster at training; None where it is not known.
+    ratios : Ratios or None
+        Against the training's median members.
+
+    Returns
+    -------
+    dict
+        What ``assign.json`` holds; ``sentence`` says it to a reader.
+    """
+    months = np.asarray(onset_ns).astype("datetime64[ns]").astype("datetime64[M]")
+    rows = [
+        _month(str(month), np.flatnonzero(months == month), assignment, card.clusters, training_sizes, ratios)
+        for month in np.unique(months)
+    ]
+    return {
+        "model_id": model_id,
+        "model": card.origin,
+        "events": len(assignment),
+        "training_cluster_sizes": None if training_sizes is None else list(training_sizes),
+        "months": rows,
+        "sentence": _sentence(rows),
+    }
+
+
+def write_description(place: Location, described: dict[str, Any]) -> None:
+    """Write ``assign.json``."""
+    (place / NAME).write_text(json.dumps(described, indent=1, allow_nan=False))
+
+
+def read_sentence(place: Location) -> str | None:
+    """Read the sentence of ``assign.json``; None where the catalog is of a model trained on its events."""
+    text = (place / NAME).read_text()
+    return None if text is None else str(json.loads(text)["sentence"])
+
+
+def training_sizes(metrics: str | None) -> list[int] | None:
+    """Read the events of each cluster at training from ``metrics.json``; None for an imported model."""
+    sizes = json.loads(metrics or "{}").get("cluster_sizes")
+    return None if sizes is None else [int(size) for size in sizes]
+
+
+def _month(
+    month: str,
+    mine: NDArray[np.int64],
+    assignment: "Assignment",
+    clusters: int,
+    sizes: Sequence[int] | None,
+    ratios: "Ratios | None",
+) -> dict[str, Any]:
+    from couloir.dec.drift import population_stability, stability_by_chance
+
+    counts = np.bincount(assignment.cluster[mine], minlength=clusters)
+    return {
+        "month": month,
+        "events": len(mine),
+        "cluster_sizes": counts.tolist(),
+        "median_confidence": _median(assignment.confidence[mine]),
+        "median_reconstruction_error": _median(assignment.reconstruction_error[mine]),
+        "median_novelty": _median(assignment.novelty[mine]),
+        "population_stability": None if sizes is None else round(population_stability(sizes, counts), 4),
+        "stability_by_chance": None if sizes is None else round(stability_by_chance(sizes, counts), 4),
+        "error_ratio": None if ratios is None else _median(ratios.error[mine]),
+        "distance_ratio": None if ratios is None else _median(ratios.distance[mine]),
+    }
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    return round(float(np.median(values)), 4)
+
+
+def _sentence(rows: Sequence[dict[str, Any]]) -> str:
+    """Tell the month that is furthest from training, and how far it is."""
+    if not rows:
+        return "There are no events."
+    if rows[0]["population_stability"] is None:
+        error = np.average(
+            [row["median_reconstruction_error"] for row in rows], weights=[row["events"] for row in rows]
+        )
+        return (
+            f"Drift cannot be told, since the model does not know the events it was trained on; its median "
+            f"reconstruction error here is {error:.3f}."
+        )
+    told = [row for row in rows if row["events"] >= FEWEST] or rows
+    furthest = max(told, key=_distance)
+    moved = furthest["population_stability"] > furthest["stability_by_chance"]
+    stability, larger = furthest["population_stability"], max(furthest["error_ratio"], furthest["distance_ratio"])
+    if (moved and stability >= _MUCH) or larger >= _LARGER:
+        verdict = "The events have drifted from those of the training; train anew before relying on the clusters"
+    elif moved and stability >= _SOME:
+        verdict = "The events have drifted somewhat from those of the training"
+    else:
+        verdict = "The events are like those of the training"
+    return (
+        f"{verdict}: furthest in {furthest['month']} ({furthest['events']:,} events), population stability "
+        f"{stability:.2f}, reconstruction error {furthest['error_ratio']:.2f} and latent distance "
+        f"{furthest['distance_ratio']:.2f} times the training's median."
+    )
+
+
+def _distance(row: dict[str, Any]) -> float:
+    """Say how far a month is from training, 1 at the bound of much; shares that may be chance say nothing."""
+    larger = max(row["error_ratio"], row["distance_ratio"])
+    moved = row["population_stability"] > row["stability_by_chance"]
+    return float(max(row["population_stability"] / _MUCH if moved else 0.0, (larger - 1) / (_LARGER - 1)))

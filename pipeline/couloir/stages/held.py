@@ -1,0 +1,80 @@
+"""Say which model an output holds, and which one its catalog goes with.
+
+A model's mark says what it was made from. Three kinds of model can lie in an output:
+
+- trained on the very events that are there: ``{"model_id", "training"}``, as `couloir.stages.train` makes it;
+- trained on other events, of earlier months: the same, with the model id of those;
+- imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from. It is the run's model until another
+  one is asked for, whatever the train section says.
+"""
+
+from typing import Any
+
+from couloir.config import RunConfig
+from couloir.errors import DamagedError, MissingStageError
+from couloir.stages.card import CARD, Card
+from couloir.stages.marks import read_completion
+from couloir.stages.settings import output_of, training_hash
+
+Mark = dict[str, Any]
+
+
+def held_mark(config: RunConfig) -> Mark | None:
+    """Give the mark of the model in the output; None where there is none that was completed."""
+    return _mark_of(config, "model")
+
+
+def is_imported(mark: Mark | None) -> bool:
+    """Say whether a mark is that of an imported model."""
+    return mark is not None and "imported" in mark
+
+
+def mark_in_use(config: RunConfig, own: Mark) -> Mark:
+    """Give the mark of the model that the catalog and the report go with.
+
+    It is the imported model where there is one; else the model trained on earlier months where `couloir assign`
+    has made the catalog with it; else the one trained on these events.
+
+    Parameters
+    ----------
+    config : RunConfig
+    own : dict
+        The mark of the model that training on these events makes.
+    """
+    held = held_mark(config)
+    if held is None or held == own:
+        return own
+    if is_imported(held):
+        return held
+    catalog = _mark_of(config, "catalog")
+    assigned = catalog is not None and catalog.get("assigned") == held.get("model_id")
+    return held if assigned and held.get("training") == training_hash(config) else own
+
+
+def read_card(config: RunConfig) -> Card:
+    """Read what the model in the output is.
+
+    Raises
+    ------
+    MissingStageError
+        When there is no model, or one of a version that did not say what it is.
+    DamagedError
+        When what it says is not as it was written.
+    """
+    place = output_of(config) / "model"
+    if held_mark(config) is None:
+        raise MissingStageError(
+            f"{place} holds no model. Run `couloir train`, or `couloir model import` with a file of weights."
+        )
+    data = (place / CARD).read_bytes()
+    if data is None:
+        raise MissingStageError(f"{place / CARD} is gone. Remove {place} and run `couloir train` again.")
+    return Card.load(data, place=str(place / CARD))
+
+
+def _mark_of(config: RunConfig, stage: str) -> Mark | None:
+    try:
+        held = read_completion(output_of(config) / stage)
+    except DamagedError:  # it is made again
+        return None
+    return None if held is None else held[0]

@@ -1,0 +1,116 @@
+"""Weights of Keras 2 are matched by order and shape: each used once, or the file is refused with what is wrong."""
+
+import h5py
+import numpy as np
+import pytest
+from legacy import make_model, rows_of, write_weights
+
+from couloir.dec.legacy import build_from, count_clusters, read_layers
+from couloir.errors import ModelFileError
+
+SHAPE = (32, 16, 3)
+
+
+@pytest.fixture(scope="module")
+def original(settings):
+    return make_model(SHAPE, settings)
+
+
+@pytest.fixture
+def rows(original):
+    return rows_of(original)
+
+
+@pytest.fixture
+def bring(tmp_path, settings):
+    """Write rows and build the model of them."""
+
+    def write_and_build(rows, **options):
+        path = write_weights(tmp_path / "w.h5", rows, **options)
+        layers = read_layers(path.read_bytes(), name="w.h5")
+        return build_from(layers, SHAPE, settings, name="w.h5")
+
+    return write_and_build
+
+
+def assert_same(model, original):
+    for ours, theirs in zip(model.get_weights(), original.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_every_weight_comes_in_and_the_model_answers_alike(bring, rows, original, samples):
+    model = bring(rows)
+    assert_same(model, original)
+    pictures = samples[:5].astype(np.float32)
+    for name, output in original.predict_on_batch(pictures).items():
+        np.testing.assert_array_equal(model.predict_on_batch(pictures)[name], output)
+
+
+def test_names_decide_nothing(bring, rows, original):
+    shuffled = ["a", "Conv_2", "Conv_1", "dense", "encoded", "clusters", "ConvT_9", "latent"]
+    assert len(shuffled) == len(rows)
+    assert_same(bring([(name, weights) for name, (_, weights) in zip(shuffled, rows, strict=True)]), original)
+
+
+def test_the_weights_of_a_whole_saved_model_are_found_in_their_group(bring, rows, original):
+    assert_same(bring(rows, inside="model_weights"), original)
+
+
+def test_clusters_are_counted_from_the_file(rows, tmp_path, settings):
+    layers = read_layers(write_weights(tmp_path / "w.h5", rows).read_bytes(), name="w.h5")
+    assert count_clusters(layers) == settings.clusters
+
+
+def test_a_missing_layer_is_named_with_its_shapes(bring, rows):
+    with pytest.raises(ModelFileError, match=r"missing: expand \(4, 256\) and \(256\); too much: none"):
+        bring([row for row in rows if row[0] != "dense_1"])
+
+
+def test_a_layer_too_much_is_named(bring, rows):
+    more = ("dense_9", [np.zeros((5, 7)), np.zeros(7)])
+    with pytest.raises(ModelFileError, match=r"missing: none; too much: dense_9 \(5, 7\) and \(7\)"):
+        bring([*rows[:4], more, *rows[4:]])
+
+
+def test_a_layer_of_another_shape_is_named_on_both_sides(bring, rows):
+    turned = [(name, [w.T if name == "encoded" else w for w in weights]) for name, weights in rows]
+    with pytest.raises(
+        ModelFileError, match=r"missing: latent \(256, 4\).*too much: encoded \(4, 256\).*\[4, 8\]"
+    ):
+        bring(turned)
+
+
+def test_two_layers_in_the_wrong_order_are_refused(bring, rows):
+    with pytest.raises(ModelFileError, match="does not fit the network"):
+        bring([rows[0], rows[2], rows[1], *rows[3:]])
+
+
+def test_a_file_without_cluster_centres_is_refused(bring, rows):
+    with pytest.raises(ModelFileError, match="holds no cluster centres"):
+        bring([row for row in rows if row[0] != "clustering"])
+
+
+def test_centres_of_another_latent_space_and_two_tables_of_centres_are_refused(bring, rows):
+    other = [(name, [np.zeros((3, 5))] if name == "clustering" else weights) for name, weights in rows]
+    with pytest.raises(ModelFileError, match=r"clustering \(3, 5\)"):
+        bring(other)
+    with pytest.raises(ModelFileError, match=r"clustering \(3, 4\), again \(3, 4\)"):
+        bring([*rows, ("again", [np.zeros((3, 4))])])
+
+
+def test_values_that_are_not_finite_are_refused(bring, rows):
+    rows[3][1][0][0, 0] = np.nan
+    with pytest.raises(ModelFileError, match="'encoded' are not all finite"):
+        bring(rows)
+
+
+def test_what_is_no_such_file_is_refused(rows, tmp_path):
+    with pytest.raises(ModelFileError, match="not an HDF5 file"):
+        read_layers(b"PK\x03\x04", name="dec.keras")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["layers/conv"] = np.zeros(3)
+    with pytest.raises(ModelFileError, match="does not list its layers"):
+        read_layers((tmp_path / "other.h5").read_bytes(), name="other.h5")
+    sound = write_weights(tmp_path / "w.h5", rows).read_bytes()
+    with pytest.raises(ModelFileError, match=r"w\.h5 is damaged"):
+        read_layers(sound[: len(sound) // 2], name="w.h5")

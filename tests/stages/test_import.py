@@ -1,0 +1,220 @@
+"""An imported model is the run's model: not mistaken for a trained one, not replaced unasked, not misapplied."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from legacy import make_model, rows_of, write_weights
+
+from couloir.catalog.clusters import read_clusters
+from couloir.catalog.events import read_events
+from couloir.errors import ChangedSettingsError, ConfigError, MissingStageError, ModelFileError
+from couloir.stages.assign import assign
+from couloir.stages.catalog import catalog, has_catalog
+from couloir.stages.changes import refuse_changes
+from couloir.stages.held import held_mark, read_card
+from couloir.stages.importing import import_model, read_names
+from couloir.stages.settings import output_of
+from couloir.stages.train import MODEL_FILES, has_model
+from couloir.store.sealed import Checksum, seal, unseal
+
+from .two_months import TRAIN, copy_of, detect_quietly, report_on, train_quietly, verified, write_archive
+
+
+@pytest.fixture(scope="module")
+def archive_root(tmp_path_factory):
+    return write_archive(tmp_path_factory.mktemp("import") / "archive")
+
+
+@pytest.fixture(scope="module")
+def base(archive_root):
+    return detect_quietly(archive_root, archive_root.parent / "output")[0]
+
+
+@pytest.fixture
+def detected(base, tmp_path):
+    """A detection run of its own, ready to import into."""
+    return copy_of(base, tmp_path / "output")
+
+
+@pytest.fixture
+def detected_again(archive_root, tmp_path):
+    """The same output after detection with other settings."""
+
+    def detect(**sections):
+        return detect_quietly(archive_root, tmp_path / "output", **sections)
+
+    return detect
+
+
+@pytest.fixture
+def weights(tmp_path):
+    from couloir.config import TrainConfig
+
+    model = make_model((16, 16, 3), TrainConfig(**TRAIN))
+    return str(write_weights(tmp_path / "weights.h5", rows_of(model)))
+
+
+def bring(config, weights, **options):
+    return import_model(config, weights, take_settings=True, **options)
+
+
+def test_an_imported_model_goes_through_catalog_report_and_verify(detected, weights):
+    config, archive = detected
+    assert bring(config, weights, names={0: "vehicle", 1: "rockfall"})
+    assert {path.name for path in (output_of(config) / "model").local_path.iterdir()} == {
+        *MODEL_FILES,
+        "complete.json",
+    }
+    assert has_model(config, archive)
+    assert catalog(config, archive)
+    assert report_on(config, archive)
+    found = verified(config)
+    assert (found.problems, found.missing) == ((), ())
+    table = read_events(output_of(config) / "catalog")
+    assert set(table["model_id"].to_pylist()) == {held_mark(config)["model_id"]}
+    named = zip(table["cluster"].to_pylist(), table["class"].to_pylist(), strict=True)
+    assert set(named) <= {(0, "vehicle"), (1, "rockfall"), (2, None)}
+    rows = read_clusters(output_of(config) / "catalog")
+    assert [row.majority_class for row in rows] == ["vehicle", "rockfall", None]
+    assert {row.labelled for row in rows} == {0}
+    page = (output_of(config) / "report" / "index.html").read_text()
+    assert "imported from weights.h5" in page
+    assert 'data-label="Class">rockfall' in page
+    assert not catalog(config, archive)
+    assert not assign(config, archive)
+
+
+def test_labels_go_before_the_names_that_a_model_brings(detected, weights, tmp_path):
+    truth = tmp_path / "truth.csv"
+    truth.write_text("station,class,start_time,end_time\nAAA,digger,2024-01-31T00:00:00Z,2024-02-02T00:00:00Z\n")
+    config, archive = detected
+    config = config.model_copy(update={"catalog": config.catalog.model_copy(update={"truth": str(truth)})})
+    bring(config, weights, names={0: "vehicle", 1: "vehicle", 2: "vehicle"})
+    catalog(config, archive)
+    rows = read_clusters(output_of(config) / "catalog")
+    assert {row.majority_class for row in rows if row.events} == {"digger"}
+    methods = json.loads((output_of(config) / "catalog" / "assessment.json").read_text())["methods"]
+    assert [method["method"] for method in methods] == ["DEC", "k-means on PCA"]
+
+
+def test_training_leaves_an_imported_model_alone_until_it_is_told_to_replace_it(detected, weights):
+    config, archive = detected
+    bring(config, weights)
+    before = held_mark(config)
+    assert not train_quietly(config, archive)
+    assert held_mark(config) == before
+    other = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 2})})
+    refuse_changes(other, [])
+    assert not train_quietly(other, archive)
+    assert train_quietly(config, archive, replace_imported=True)
+    assert "imported" not in held_mark(config)
+    assert read_card(config).provenance["kind"] == "trained"
+    assert not train_quietly(config, archive)
+
+
+def test_another_model_is_replaced_only_when_asked_for(detected, weights):
+    config, archive = detected
+    train_quietly(config, archive)
+    with pytest.raises(ChangedSettingsError, match=r"a model that was trained here.*--redo"):
+        bring(config, weights)
+    assert bring(config, weights, redo=True)
+    assert not bring(config, weights)
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        bring(config, weights, names={0: "rockfall"})
+    catalog(config, archive)
+    assert bring(config, weights, names={0: "rockfall"}, redo=True)
+    assert not has_catalog(config, archive)
+
+
+def test_the_same_import_is_the_same_bytes_and_names_make_another_model(base, weights, tmp_path):
+    ids = []
+    for number, names in enumerate(({}, {}, {0: "rockfall"})):
+        config, _ = copy_of(base, tmp_path / f"out-{number}")
+        bring(config, weights, names=names)
+        ids.append((held_mark(config)["model_id"], (output_of(config) / "model" / "dec.keras").read_bytes()))
+    assert ids[0] == ids[1]
+    assert ids[2][0] != ids[0][0]
+
+
+def test_weights_are_taken_to_be_of_the_published_spectrograms(detected, weights):
+    config, _ = detected
+    with pytest.raises(
+        ModelFileError, match=r"detect\.sampling_rate 100.0 -> 20.0.*spectrogram.frequencies 128 -> 16"
+    ):
+        import_model(config, weights)
+    assert held_mark(config) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        (
+            {"spectrogram": {"transform": "log", "frequencies": 16, "times": 16}},
+            r"spectrogram\.transform boxcox -> log",
+        ),
+        ({"detect": {"before_onset_s": 4.0}}, r"detect.before_onset_s 5.0 -> 4.0"),
+    ],
+)
+def test_spectrograms_made_otherwise_are_refused_with_what_differs(
+    detected, detected_again, weights, section, told
+):
+    config, _ = detected
+    bring(config, weights)
+    other, archive = detected_again(**section)
+    for stage in (catalog, assign):
+        with pytest.raises(ModelFileError, match=told):
+            stage(other, archive)
+    assert any("takes other spectrograms" in problem.what for problem in verified(other).problems)
+
+
+def test_another_detection_of_the_same_spectrograms_is_no_reason_to_refuse(detected, detected_again, weights):
+    config, _ = detected
+    bring(config, weights)
+    other, archive = detected_again(detect={"band": [2.0, 8.0], "on_factor": 10.0})
+    assert catalog(other, archive)
+
+
+def test_a_card_that_is_of_another_model_is_found(detected, weights):
+    config, archive = detected
+    bring(config, weights)
+    catalog(config, archive)
+    place = output_of(config) / "model"
+    card = json.loads((place / "model.json").read_text())
+    card["names"] = {"0": "rockfall"}
+    (place / "model.json").write_text(json.dumps(card))
+    mark = unseal((place / "complete.json").read_bytes())
+    mark["files"]["model.json"] = asdict(Checksum.of((place / "model.json").read_bytes()))
+    (place / "complete.json").write_bytes(seal(mark))
+    assert any("another one than its mark" in problem.what for problem in verified(config).problems)
+
+
+def test_a_damaged_import_is_not_trained_over_and_says_to_import_again(detected, weights):
+    config, archive = detected
+    bring(config, weights)
+    (output_of(config) / "model" / "dec.keras").remove()
+    assert not train_quietly(config, archive)
+    with pytest.raises(MissingStageError, match="couloir model import"):
+        catalog(config, archive)
+    assert bring(config, weights, redo=True)
+    assert catalog(config, archive)
+
+
+def test_names_come_as_pairs_or_as_a_table(tmp_path):
+    (tmp_path / "names.csv").write_text("cluster,class\n0,earthquake\n3,rockfall\n")
+    expected = {0: "earthquake", 3: "rockfall"}
+    assert read_names("0=earthquake, 3=rockfall") == read_names(str(tmp_path / "names.csv")) == expected
+
+
+@pytest.mark.parametrize("text", ["rockfall", "0=", "x=rockfall", "0=a,0=b", "-1=a", "nowhere.csv"])
+def test_what_names_no_cluster_is_refused(text):
+    with pytest.raises(ConfigError, match="--names"):
+        read_names(text)
+
+
+def test_a_name_for_a_cluster_that_is_not_there_and_a_file_that_is_not_there_are_refused(detected, weights):
+    config, _ = detected
+    with pytest.raises(ConfigError, match="no cluster 3; the model has the clusters 0 to 2"):
+        bring(config, weights, names={3: "rockfall"})
+    with pytest.raises(ConfigError, match=r"nowhere\.h5 does not exist"):
+        bring(config, "nowhere.h5")
