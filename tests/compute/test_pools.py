@@ -70,12 +70,27 @@ def test_a_serial_pool_has_one_worker_and_the_others_as_many_as_asked_for(pool):
 
 
 def test_workers_of_the_local_cluster_are_processes_that_leave_ctrl_c_to_the_first():
+    before = signal.getsignal(signal.SIGINT)
     with open_pool(ComputeConfig(kind="local", workers=1, memory_gb=1.0)) as pool:
         handles = [pool.submit(signal.getsignal, signal.SIGINT), pool.submit(os.getpid)]
         drain(pool, handles)
         assert pool.result(handles[0]) == signal.SIG_IGN
         assert pool.result(handles[1]) != os.getpid()
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_cluster_that_does_not_close_in_time_is_no_error_and_leaves_no_worker(monkeypatch):
+    def too_late(**_):
+        raise TimeoutError("timed out after 10 s")
+
+    with open_pool(ComputeConfig(kind="local", workers=1, memory_gb=1.0)) as pool:
+        handle = pool.submit(os.getpid)
+        drain(pool, [handle])
+        worker = psutil.Process(pool.result(handle))
+        really_close = pool._cluster.close
+        monkeypatch.setattr(pool._cluster, "close", too_late)
+    worker.wait(30)
+    really_close()
 
 
 def test_a_wait_ends_without_any_task_ending(pool):

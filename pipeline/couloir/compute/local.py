@@ -135,12 +135,18 @@ class LocalPool:
     def close(self, *, at_once: bool = False) -> None:
         """Stop the workers; what one was writing when it is killed has no mark, and is made again."""
         if at_once:
-            for nanny in self._nannies().values():
-                nanny.auto_restart = False
-                _kill(nanny)
-        self._client.close(timeout=_ANSWER_S)
-        self._cluster.close(timeout=_ANSWER_S)
+            self._kill_all()
+        try:
+            self._client.close(timeout=_ANSWER_S)
+            self._cluster.close(timeout=_ANSWER_S)
+        except TimeoutError:  # a busy machine: all is done, and nothing is lost by not being polite
+            self._kill_all()
         self._settings.__exit__(None, None, None)
+
+    def _kill_all(self) -> None:
+        for nanny in self._nannies().values():
+            nanny.auto_restart = False
+            _kill(nanny)
 
     def _replace_the_dead(self) -> None:
         """Start workers in place of those that died while they were starting: Dask does not try that twice."""
