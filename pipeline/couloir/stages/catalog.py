@@ -19,8 +19,10 @@ from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.seeds import read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
+from couloir.stages.structure import write_structure
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -28,7 +30,7 @@ from couloir.store.spectrograms import SpectrogramArchive
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
 
-CATALOG_VERSION = 2
+CATALOG_VERSION = 3
 PCA_COMPONENTS = 30
 
 
@@ -94,6 +96,7 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
 
     folder = begin(place, check)
     write_clusters(folder, rows)
+    write_structure(folder, assignment, config.train.clusters)
     write_events(folder, table)
     write_latent(folder, table, assignment.latent, assignment.q)
     if matching:
@@ -127,7 +130,7 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
     stored = {name: archive.column(name) for name in COLUMNS}
-    n = len(archive)
+    n, votes = len(archive), read_votes(config, output_of(config) / "model")
     stations = [f"{band.network}.{band.station}" for band in bands]
     return stored | {
         "event_id": [event_id(band, start) for band, start in zip(bands, stored["start_time"], strict=True)],
@@ -139,6 +142,8 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
         "cluster": assignment.cluster,
         "confidence": assignment.confidence,
         "novelty": assignment.novelty,
+        "consensus": votes.consensus if votes else [None] * n,
+        "agreement": votes.agreement if votes else [None] * n,
         "unit": [UNITS[number] for number in stored["unit"]],
         **_network_events(config, stored["onset_time"], stations),
         "class": [None] * n,
