@@ -4,6 +4,7 @@
 criterion        what it asks                            what it gets wrong
 ===============  ======================================  ==================================================
 stability        do other events give the same clusters? two clusters are stable wherever one axis is long
+weakest cluster  is every single cluster found again?    nothing, where clusters have no structure of their own
 silhouette       are events nearer to their own cluster  prefers few, round, far clusters
                  than to the next?
 gap              is the scatter less than of events      goes on rising where clusters have structure of
@@ -32,8 +33,8 @@ SAMPLES = 5000
 """Larger archives are judged by this many of their vectors, drawn once: criteria cost k-means by the hundred."""
 SPLITS = 10
 REFERENCES = 10
-STARTS = 5
-"""Starts of each k-means: few enough to be quick, more than one lest bad starts pass for unstable clusters."""
+STARTS = 10
+"""Starts of each k-means: more than one, lest bad starts pass for unstable clusters."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Criteria:
     stability, stability_error
         Mean ARI of two clusterings learnt from halves without a common event, and its standard error.
         1: the same clusters each time; 0: no more alike than by chance.
+    weakest, weakest_error
+        Mean Jaccard index of the cluster that is found again worst, and its standard error; 1: always found.
     silhouette
         Mean silhouette, from -1 to 1; None where there is none.
     gap, gap_error
@@ -56,17 +59,18 @@ class Criteria:
     clusters: int
     stability: float
     stability_error: float
+    weakest: float
+    weakest_error: float
     silhouette: float | None
     gap: float
     gap_error: float
 
 
-def draw_sample(vectors: Vectors, *, seed: int, samples: int = SAMPLES) -> NDArray[np.float64]:
-    """Draw the vectors (n, D) that the criteria are computed on: all of them where they are few."""
-    if len(vectors) > samples:
-        chosen = make_generator(seed, "selection").choice(len(vectors), samples, replace=False)
-        vectors = vectors[np.sort(chosen)]
-    return vectors.astype(np.float64)
+def choose_sample(count: int, *, seed: int, samples: int = SAMPLES) -> NDArray[np.int64]:
+    """Choose the events that the criteria are computed on: all of them where they are few."""
+    if count <= samples:
+        return np.arange(count, dtype=np.int64)
+    return np.sort(make_generator(seed, "selection").choice(count, samples, replace=False)).astype(np.int64)
 
 
 def judge(
@@ -84,7 +88,7 @@ def judge(
     Parameters
     ----------
     vectors
-        Latent vectors (n, D), as `draw_sample` gives them.
+        Latent vectors (n, D), of the events that `choose_sample` gives.
     clusters
         K.
     references
@@ -103,21 +107,26 @@ def judge(
     """
     if len(vectors) // 2 < clusters:
         raise ValueError(f"{clusters} clusters need at least {2 * clusters} vectors; found {len(vectors)}")
-    stability = split_stability(vectors, clusters, splits=splits, starts=starts, seed=seed, pause=pause)
     _, labels = run_kmeans(vectors, clusters, starts=starts, seed=seed)
+    pairs = split_labels(vectors, clusters, splits=splits, starts=starts, seed=seed, pause=pause)
+    stability = np.array([adjusted_rand_score(one, two) for one, two in pairs])
+    found = np.array([[found_again(labels, half, clusters) for half in pair] for pair in pairs]).mean(axis=1)
+    weakest = found[:, found.mean(axis=0).argmin()]
     gap, gap_error = gap_statistic(vectors, clusters, references=references, starts=starts, seed=seed, pause=pause)
     known = 2 <= len(np.unique(labels)) < len(labels)
     return Criteria(
         clusters=clusters,
         stability=float(stability.mean()),
-        stability_error=float(stability.std(ddof=1) / np.sqrt(len(stability))),
+        stability_error=_standard_error(stability),
+        weakest=float(weakest.mean()),
+        weakest_error=_standard_error(weakest),
         silhouette=float(silhouette_score(vectors, labels)) if known else None,
         gap=gap,
         gap_error=gap_error,
     )
 
 
-def split_stability(
+def split_labels(
     vectors: NDArray[np.float64],
     clusters: int,
     *,
@@ -125,14 +134,14 @@ def split_stability(
     starts: int,
     seed: int,
     pause: Callable[[], None] = lambda: None,
-) -> NDArray[np.float64]:
-    """Compare clusterings that were learnt from two halves of the vectors.
+) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Label all vectors by clusters learnt from either half of them, for several splits in halves.
 
-    Each half's centroids label all vectors, and the two labellings are compared by ARI, which is corrected
-    for chance and so for K. Source: Lange et al. (2004), Stability-based validation of clustering
-    solutions, Neural Computation 16, with ARI for its 0-1 loss, and the nearest centroid as the classifier
-    that extends a half's clusters; Ben-Hur et al. (2002) compare overlapping subsamples instead. On their
-    limits: von Luxburg (2010), Clustering stability: an overview.
+    Two labellings of one split, compared by ARI, which is corrected for chance, tell how stable K clusters
+    are. Source: Lange et al. (2004), Stability-based validation of clustering solutions, Neural Computation
+    16, with ARI for its 0-1 loss, and the nearest centroid as the classifier that extends a half's clusters;
+    Ben-Hur et al. (2002) compare overlapping subsamples instead. On their limits: von Luxburg (2010),
+    Clustering stability: an overview.
 
     Parameters
     ----------
@@ -143,27 +152,51 @@ def split_stability(
 
     Returns
     -------
-    ndarray of float64, shape (splits,)
+    list of pairs of ndarray of int32, shape (n,)
     """
     generator = make_generator(seed, "halves")
-    found = np.empty(splits)
+    found = []
     for number in range(splits):
         order = generator.permutation(len(vectors))
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
-        centroids = [
-            run_kmeans(vectors[half], clusters, starts=starts, seed=seed + 2 * number + side)[0]
-            for side, half in enumerate(halves)
-        ]
-        found[number] = adjusted_rand_score(*(nearest(vectors, place) for place in centroids))
+        half = len(order) // 2
+        one, two = (
+            nearest(vectors, run_kmeans(vectors[part], clusters, starts=starts, seed=seed + 2 * number + side)[0])
+            for side, part in enumerate((order[:half], order[half:]))
+        )
+        found.append((one, two))
         pause()
     return found
+
+
+def found_again(reference: NDArray[np.int32], labels: NDArray[np.int32], clusters: int) -> NDArray[np.float64]:
+    """Give how well each cluster of a reference is found again: its largest Jaccard index with any cluster.
+
+    Source: Hennig (2007), Cluster-wise assessment of cluster stability, Computational Statistics & Data
+    Analysis 52, 258-271.
+
+    Parameters
+    ----------
+    reference, labels
+        (n,), both from 0 to `clusters` - 1.
+    clusters
+        K.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        From 0 to 1, shared members over members of either; 0 for a cluster without members.
+    """
+    both = np.zeros((clusters, clusters))
+    np.add.at(both, (reference, labels), 1)
+    either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
+    return np.asarray((both / np.maximum(either, 1)).max(axis=1))
 
 
 def nearest(vectors: Vectors, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
     """Give the nearest centroid (n,) of each vector; of equally near ones the first."""
     points, places = vectors.astype(np.float64), centroids.astype(np.float64)
     distance = np.square(places).sum(axis=1) - 2 * points @ places.T
-    return distance.argmin(axis=1).astype(np.int32)
+    return np.asarray(distance.argmin(axis=1), np.int32)
 
 
 def draw_references(vectors: NDArray[np.float64], count: int, *, seed: int) -> list[NDArray[np.float64]]:
@@ -221,3 +254,7 @@ def _log_scatter(vectors: NDArray[np.float64], clusters: int, *, starts: int, se
     with threadpool_limits(limits=1):  # the same bytes, however many threads there are
         scatter = kmeans.fit(vectors).inertia_
     return float(np.log(max(scatter, np.finfo(np.float64).tiny)))
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -21,8 +21,8 @@ from couloir.stages.assessment import assess, write_assessment
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.seeds import read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
-from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.stages.structure import write_structure
+from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive

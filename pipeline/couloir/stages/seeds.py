@@ -27,14 +27,14 @@ _LABELS = "labels.npy"
 
 @dataclass(frozen=True)
 class Votes:
-    """Hold the consensus (N,) int32 of several seeds, in the model's cluster ids, and the share that agree (N,)."""
+    """Hold the consensus (N,) of several seeds, in the model's cluster ids, and the share that agree (N,)."""
 
     consensus: NDArray[np.int32]
     agreement: NDArray[np.float32]
 
 
 TrainOne = Callable[[RunConfig, Location, Path], NDArray[np.int32]]
-"""Train with the settings of one seed, checkpoints and all; leave the model's files in a folder, give its labels."""
+"""Train with one seed's settings, checkpoints and all; leave the model's files in a folder, give its labels."""
 
 
 def is_alone(config: RunConfig) -> bool:
