@@ -29,6 +29,8 @@ class Recommendation:
 def recommend(rows: Sequence[Criteria]) -> Recommendation:
     """Recommend the largest number of clusters every one of which is found again from half of the events.
 
+    The weakest cluster's mean Jaccard index, less its standard error, must reach 0.85.
+
     Mean stability alone falls for small numbers, since two halves agree on a long axis, and hardly tells one
     cluster split by chance from none: its weakest cluster does. Silhouette and gap are told and decide
     nothing: the one prefers few clusters, the other rises as long as clusters have structure of their own.
@@ -44,20 +46,20 @@ def recommend(rows: Sequence[Criteria]) -> Recommendation:
         Where no K has all its clusters found again, the one whose weakest cluster is found best.
     """
     gap = choose_by_gap(rows)
-    sound = [row for row in rows if row.weakest >= FOUND]
+    sound = [row for row in rows if row.weakest - row.weakest_error >= FOUND]
     if not sound:
         best = max(rows, key=lambda row: row.weakest)
         reason = (
             f"{best.clusters} clusters, as a guess: with no number of clusters are all found again from half of "
-            f"the events; with {best.clusters} the weakest is found best (Jaccard {best.weakest:.2f}, below "
-            f"{FOUND:g})."
+            f"the events; with {best.clusters} the weakest is found best (Jaccard {best.weakest:.2f} ± "
+            f"{best.weakest_error:.2f}; {FOUND:g} is asked for)."
         )
         return Recommendation(best.clusters, reason, gap)
     chosen = sound[-1]
     reason = (
         f"{chosen.clusters} clusters: the most of which every one is found again from half of the events "
-        f"(the weakest with Jaccard {chosen.weakest:.2f}, at least {FOUND:g}; all together with ARI "
-        f"{chosen.stability:.2f}){_others(rows, gap)}."
+        f"(the weakest with Jaccard {chosen.weakest:.2f} ± {chosen.weakest_error:.2f}, at least {FOUND:g}; all "
+        f"together with ARI {chosen.stability:.2f}){_others(rows, gap)}."
     )
     if chosen is rows[-1]:
         reason += " More may be found again, too: compare further."
