@@ -13,7 +13,7 @@ from couloir.stages.seeds import is_alone, read_stability, read_votes
 from couloir.stages.settings import output_of, training_hash
 from couloir.stages.train import MODEL_FILES, train
 
-QUICK = {"epochs": 1, "max_iterations": 4, "update_interval": 2, "clusters": 3}
+QUICK = {"epochs": 3, "max_iterations": 0, "clusters": 3}
 
 
 class Stopped(BaseException):
