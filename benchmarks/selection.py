@@ -57,21 +57,25 @@ def compare(classes: int, seed: int) -> dict:
 
 
 def main() -> None:
+    from couloir.dec.recommend import recommend
+    from couloir.dec.selection import Criteria
+
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "selection-results")
     seeds = range(1, int(sys.argv[2]) + 1 if len(sys.argv) > 2 else 4)
     folder.mkdir(parents=True, exist_ok=True)
-    print("classes seed | recommended | last K of ARI >= 0.9, best silhouette, gap's rule | ARI on the other half")
+    print(
+        "classes seed | recommended | last K of ARI >= 0.9, best silhouette, gap's rule | ARI on the other half | s"
+    )
     for seed in seeds:
         for classes in (4, 6, 8):
             path = folder / f"{classes}-{seed}.json"
             if not path.exists():
                 path.write_text(json.dumps(compare(classes, seed), indent=1))
             held = json.loads(path.read_text())
-            ari = held["scores"][str(held["recommended"])]["ari"]
-            taken = f"{held['stability']}, {held['silhouette']}, {held['gap']}"
-            print(
-                f"{classes} {seed} | {held['recommended']} | {taken} | {ari:.3f}  {held['seconds']} s", flush=True
-            )
+            found = recommend([Criteria(**row) for row in held["rows"]])
+            ari = held["scores"].get(str(found.clusters), {}).get("ari", float("nan"))
+            taken = f"{held['stability']}, {held['silhouette']}, {found.gap_choice}"
+            print(f"{classes} {seed} | {found.clusters} | {taken} | {ari:.3f} | {held['seconds']}", flush=True)
 
 
 if __name__ == "__main__":

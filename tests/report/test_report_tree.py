@@ -12,6 +12,8 @@ from couloir.report.figures.selection import Curve, draw_selection
 
 MERGES = (MergeView(0, 2, 3, 0.1), MergeView(3, 1, 4, 0.6))
 
+COLOURS = {0: "#112233", 1: "#445566", 2: "#778899"}
+
 
 def draw(build, **changes):
     data = build(**changes)
@@ -27,7 +29,7 @@ def test_a_tree_names_its_clusters_by_class_number_and_size(build):
     for view in data.clusters:
         name = f"{view.majority_class} · " if view.majority_class else ""
         assert f"{name}{view.cluster} ({view.events})" in svg
-    for colour in ("#112233", "#445566", "#778899"):
+    for colour in COLOURS.values():
         assert colour in svg
 
 
