@@ -63,9 +63,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "selection-results")
     seeds = range(1, int(sys.argv[2]) + 1 if len(sys.argv) > 2 else 4)
     folder.mkdir(parents=True, exist_ok=True)
-    print(
-        "classes seed | recommended | last K of ARI >= 0.9, best silhouette, gap's rule | ARI on the other half | s"
-    )
+    print("classes seed | recommended | last K of ARI >= 0.9, best silhouette, gap's rule | ARI, other half | s")
     for seed in seeds:
         for classes in (4, 6, 8):
             path = folder / f"{classes}-{seed}.json"

@@ -349,7 +349,12 @@ def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
 
 
 def _with_seeds(overrides: tuple[str, ...], seeds: int | None) -> tuple[str, ...]:
-    return overrides if seeds is None else (*overrides, f"train.seeds={seeds}")
+    if seeds is None:
+        return overrides
+    click.echo(
+        f"Put `seeds: {seeds}` into the run file's train section: catalog and report need it, too.", err=True
+    )
+    return (*overrides, f"train.seeds={seeds}")
 
 
 def _load(run_file: Path, overrides: tuple[str, ...]) -> "RunConfig":

@@ -178,17 +178,17 @@ def show_selection(selection: "Selection") -> None:
     rows = selection.rows
     columns: dict[str, Callable[[Row], str]] = {
         "K": lambda row: f"{row.clusters}{' *' if row.clusters == selection.recommended else '  '}",
-        "stability": lambda row: f"{row.stability:.3f} ± {row.stability_error:.3f}",
-        "weakest": lambda row: f"{row.weakest:.3f} ± {row.weakest_error:.3f}",
+        "stability": lambda row: f"{row.stability:.2f} ± {row.stability_error:.2f}",
+        "weakest": lambda row: f"{row.weakest:.2f} ± {row.weakest_error:.2f}",
         "silhouette": lambda row: _number(row.silhouette),
-        "gap": lambda row: f"{row.gap:.3f} ± {row.gap_error:.3f}",
+        "gap": lambda row: f"{row.gap:.3f}",
         "reconstruction": lambda row: _number(row.centroid_error),
     }
     if rows[0].joint_error is not None:
         columns["joint agreement"] = lambda row: _number(row.joint_agreement)
         columns["joint reconstruction"] = lambda row: _number(row.joint_error)
     if any(row.tuning_ari is not None for row in rows):
-        columns["ARI, tuning half"] = lambda row: _number(row.tuning_ari)
+        columns["tuning ARI"] = lambda row: _number(row.tuning_ari)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         table.add_column(name, justify="right")
