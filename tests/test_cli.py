@@ -151,3 +151,14 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
     result = invoke("plan", tmp_path / "run.yaml")
     assert result.exit_code == 130
     assert "goes on from here" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--refine", "5"], "goes with --select-k"), (["--select-k", "9:3", "--seeds", "0"], "--seeds")],
+)
+def test_options_of_train_that_do_not_fit_are_refused(options, told, tmp_path):
+    (tmp_path / "run.yaml").write_text("archive: {}")
+    result = invoke("train", tmp_path / "run.yaml", *options)
+    assert result.exit_code == 2
+    assert told in result.output

@@ -82,6 +82,14 @@ _redo = click.option(
 )
 
 
+_seeds = click.option(
+    "--seeds",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Train N times, from train.seed on; short for --set train.seeds=N, which later commands need, too.",
+)
+
+
 @main.command()
 @click.option("--archive", default="/path/to/sds", show_default=True, help="Folder or URL of the recordings.")
 @click.option("--output", default="couloir-output", show_default=True, help="Folder or URL for the results.")
@@ -137,15 +145,35 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
 @main.command()
 @_run_file
 @_redo
-def train(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
+@_seeds
+@click.option(
+    "--select-k", metavar="LOW:HIGH", help="Train nothing: compare these numbers of clusters, like 2:14."
+)
+@click.option(
+    "--refine", type=click.IntRange(1), metavar="N", help="With --select-k: N joint iterations for each K."
+)
+def train(
+    run_file: Path,
+    overrides: tuple[str, ...],
+    *,
+    redo: bool,
+    seeds: int | None,
+    select_k: str | None,
+    refine: int | None,
+) -> None:
     """Train the autoencoder and its clustering layer.
 
-    Reads OUTPUT/spectrograms.zarr. Writes OUTPUT/model.
+    Reads OUTPUT/spectrograms.zarr. Writes OUTPUT/model, or with --select-k OUTPUT/select-k.
     """
     from couloir import jobs
 
-    with jobs.job(_load(run_file, overrides), redo=redo) as job:
-        jobs.train(job, replace_imported=redo)
+    if refine is not None and select_k is None:
+        raise click.UsageError("--refine goes with --select-k")
+    with jobs.job(_load(run_file, _with_seeds(overrides, seeds)), redo=redo) as job:
+        if select_k is None:
+            jobs.train(job, replace_imported=redo)
+        else:
+            jobs.select(job, select_k, refine)
 
 
 @main.command()
@@ -247,14 +275,15 @@ def report(run_file: Path, overrides: tuple[str, ...]) -> None:
 @main.command()
 @_run_file
 @_redo
-def run(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
+@_seeds
+def run(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None) -> None:
     """Do all of it: detect, train, catalog, report.
 
     Reads the archive. Writes OUTPUT. What an earlier run has done with the same settings is not done again.
     """
     from couloir.jobs import run_all
 
-    run_all(_load(run_file, overrides), redo=redo)
+    run_all(_load(run_file, _with_seeds(overrides, seeds)), redo=redo)
 
 
 @main.command()
@@ -381,6 +410,15 @@ def demo(folder: str, days: int, stations: int, workers: int | None) -> None:
         )
     click.echo(f"Settings: {run_file}", err=True)
     run_all(_load(run_file, ()))
+
+
+def _with_seeds(overrides: tuple[str, ...], seeds: int | None) -> tuple[str, ...]:
+    if seeds is None:
+        return overrides
+    click.echo(
+        f"Put `seeds: {seeds}` into the run file's train section: catalog and report need it, too.", err=True
+    )
+    return (*overrides, f"train.seeds={seeds}")
 
 
 def _load(run_file: Path, overrides: tuple[str, ...]) -> "RunConfig":

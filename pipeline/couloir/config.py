@@ -274,6 +274,25 @@ class TrainConfig(Section):
     """Starts of the k-means that gives the first centroids."""
     seed: int = 42
     """Seed of everything random."""
+    seeds: Annotated[int, Field(ge=1, le=100)] | Annotated[tuple[int, ...], Field(min_length=1)] = 1
+    """Trainings from other seeds, to see what is chance: how many, from `seed` on, or a list of seeds. The one
+    that agrees best with the others becomes the model; the catalog tells what most of them say."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(seeds, tuple) and len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds {list(seeds)} must differ from each other")
+        return seeds
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of all trainings."""
+        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seed, self.seed + self.seeds))
+
+    def of_seed(self, seed: int) -> Self:
+        """Give the settings of one training among several."""
+        return self.model_copy(update={"seed": seed, "seeds": 1})
 
 
 class CatalogConfig(Section):

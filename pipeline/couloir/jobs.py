@@ -1,6 +1,6 @@
 """Run the stages as their user sees them: the output held, bars while they work, tables when they have ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from couloir import stop
-from couloir.terminal import console, progress_bar, show_assessment, show_clusters, show_cost, show_outcomes
+from couloir.terminal import (
+    console,
+    progress_bar,
+    show_assessment,
+    show_clusters,
+    show_cost,
+    show_outcomes,
+    show_selection,
+    show_stability,
+)
 
 if TYPE_CHECKING:
     from couloir.config import RunConfig
@@ -101,9 +110,38 @@ def detect(job: Job) -> "list[Outcome]":
 def train(job: Job, *, replace_imported: bool = False) -> None:
     """Train, and say when the model is there already."""
     from couloir.stages.held import held_mark, is_imported
+    from couloir.stages.seeds import read_stability
+    from couloir.stages.settings import output_of
     from couloir.stages.train import train as train_model
 
-    archive = job.archive
+    fresh = _with_bars(
+        job,
+        lambda **told: train_model(job.config, job.archive, replace_imported=replace_imported, **told),
+    )
+    if not fresh and is_imported(held_mark(job.config)):
+        console.print("train: the model is imported; `couloir train --redo` trains one in its place")
+    elif not fresh:
+        console.print("train: the model is there already")
+    if stability := read_stability(output_of(job.config) / "model"):
+        show_stability(stability)
+
+
+def select(job: Job, numbers: str, refine: int | None) -> None:
+    """Compare numbers of clusters, and show what speaks for each."""
+    from couloir.stages.select import FOLDER, parse_range, read_selection
+    from couloir.stages.select import select as compare
+    from couloir.stages.settings import output_of
+
+    chosen = parse_range(numbers)
+    if not _with_bars(job, lambda **told: compare(job.config, job.archive, numbers=chosen, refine=refine, **told)):
+        console.print("train: the comparison is there already")
+    show_selection(read_selection(output_of(job.config)))
+    click.echo(f"\nPicture: {output_of(job.config) / FOLDER / 'selection.png'}")
+
+
+def _with_bars(job: Job, work: Callable[..., bool]) -> bool:
+    """Do what tells its progress and may be stopped between steps."""
+    job.archive  # noqa: B018 - what is wrong with it is told before any bar
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
@@ -117,13 +155,7 @@ def train(job: Job, *, replace_imported: bool = False) -> None:
             bar.update(tasks[phase], completed=done, total=total, note=message)
 
         with stop.at_checks_only():
-            fresh = train_model(
-                job.config, archive, progress=tell, check_stop=check_stop, replace_imported=replace_imported
-            )
-        if not fresh and is_imported(held_mark(job.config)):
-            bar.console.print("train: the model is imported; `couloir train --redo` trains one in its place")
-        elif not fresh:
-            bar.console.print("train: the model is there already")
+            return work(progress=tell, check_stop=check_stop)
 
 
 def catalog(job: Job) -> None:

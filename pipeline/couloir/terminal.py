@@ -1,8 +1,8 @@
 """Show plans, progress and results on a terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -27,6 +27,7 @@ from couloir.store.outcomes import Outcome
 
 if TYPE_CHECKING:
     from couloir.stages.card import Card
+    from couloir.stages.select import Row, Selection
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
@@ -188,6 +189,48 @@ def show_card(card: "Card") -> None:
         out.print(f"{name:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
 
 
+def show_selection(selection: "Selection") -> None:
+    """Print the criteria of each number of clusters, and the recommendation."""
+    rows = selection.rows
+    columns: dict[str, Callable[[Row], str]] = {
+        "K": lambda row: f"{row.clusters}{' *' if row.clusters == selection.recommended else '  '}",
+        "stability": lambda row: f"{row.stability:.2f} ± {row.stability_error:.2f}",
+        "weakest": lambda row: f"{row.weakest:.2f} ± {row.weakest_error:.2f}",
+        "silhouette": lambda row: _number(row.silhouette),
+        "gap": lambda row: f"{row.gap:.3f}",
+        "reconstruction": lambda row: _number(row.centroid_error),
+    }
+    if rows[0].joint_error is not None:
+        columns["joint agreement"] = lambda row: _number(row.joint_agreement)
+        columns["joint reconstruction"] = lambda row: _number(row.joint_error)
+    if any(row.tuning_ari is not None for row in rows):
+        columns["tuning ARI"] = lambda row: _number(row.tuning_ari)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(show(row) for show in columns.values()))
+    out.print(table)
+    out.print(f"\n{selection.reason}", soft_wrap=True)
+    if selection.score:
+        score = selection.score
+        out.print(
+            f"On the {score['n']:,} labelled events of the half that no choice has seen: "
+            f"purity {score['purity']:.3f}, NMI {score['nmi']:.3f}, ARI {score['ari']:.3f}, "
+            f"Hungarian accuracy {score['hungarian_accuracy']:.3f}.",
+            soft_wrap=True,
+        )
+
+
+def show_stability(stability: Mapping[str, Any]) -> None:
+    """Print how far the trainings from several seeds agree."""
+    console.print(
+        f"{len(stability['seeds'])} seeds agree by ARI {stability['mean_ari']:.3f} on average, "
+        f"{stability['mean_matched_accuracy']:.1%} of events in matched clusters; all agree on "
+        f"{stability['unanimous']:.1%} of events. The model is that of seed {stability['model_seed']}."
+    )
+
+
 def show_verified(found: "Verified") -> None:
     """Print what a verification found."""
     for stage in found.missing:
@@ -196,6 +239,10 @@ def show_verified(found: "Verified") -> None:
         out.print(f"{problem.place}: {problem.what}", markup=False, soft_wrap=True)
     told = "all as they were written" if not found.problems else f"{_count(len(found.problems), 'problem')}"
     out.print(f"{_count(found.objects, 'object')}, {found.size / 1e6:,.1f} MB: {told}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _count(number: int, noun: str) -> str:

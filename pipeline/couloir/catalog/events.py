@@ -41,6 +41,8 @@ SCHEMA = pa.schema(
         ("cluster", pa.int32()),
         ("confidence", pa.float32()),
         ("novelty", pa.float32()),
+        ("consensus", pa.int32()),
+        ("agreement", pa.float32()),
         ("class", pa.string()),
         ("label", pa.string()),
         ("model_id", pa.string()),

@@ -85,6 +85,16 @@ class DayOutcome:
 
 
 @dataclass(frozen=True)
+class MergeView:
+    """Say which two nodes of the tree of clusters merge into which, and the share of scatter lost by then."""
+
+    left: int
+    right: int
+    node: int
+    height: float
+
+
+@dataclass(frozen=True)
 class ScoreRow:
     """Score one clustering against the truth, on raw cluster ids; each score at most 1."""
 
@@ -144,6 +154,8 @@ class ReportData:
         How ``latent_map`` was made, as a phrase; None when by :func:`couloir.report.maps.project`.
     spectrogram_label, spectrogram_range
         What the spectrograms' values are, and the values at the ends of the colour scale.
+    merges, leaves
+        The tree of clusters, nearest first, and its cluster ids from top to bottom; empty without one.
     tolerance
         The share of changed labels at which clustering stops, 0..1.
 
@@ -177,6 +189,8 @@ class ReportData:
     spectrogram_label: str = "standardised Box-Cox magnitude"
     spectrogram_range: tuple[float, float] = (-2.0, 3.0)
     tolerance: float | None = None
+    merges: tuple[MergeView, ...] = ()
+    leaves: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_events()

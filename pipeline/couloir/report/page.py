@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from couloir.identifiers import DAY_NS, day_start_ns
 from couloir.report import clusters, days, maps, palette, words
 from couloir.report.data import ReportData
-from couloir.report.figures import coverage, histograms, latent, spectrograms, training
+from couloir.report.figures import coverage, histograms, latent, spectrograms, training, tree
 from couloir.report.figures.canvas import Picture, report_style
 from couloir.report.timebins import HOUR_NS, TimeBins, time_bins
 
@@ -66,6 +66,9 @@ def _context(data: ReportData, colours: Mapping[int, str]) -> dict[str, Any]:
         "stacked_clusters": STACKED_CLUSTERS,
         "bins": bins,
         "map": _map(data, colours),
+        "tree": tree.merge_tree(data.merges, data.leaves, data.clusters, colours, name="tree")
+        if data.merges
+        else None,
         "map_method": data.map_method or maps.METHOD,
         "curves": training.curves(data.training, tolerance=data.tolerance),
         "best_scores": _best_scores(data),

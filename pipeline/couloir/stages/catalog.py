@@ -23,7 +23,9 @@ from couloir.stages.drift import NAME as DESCRIPTION
 from couloir.stages.drift import describe_assignment, training_sizes, write_description
 from couloir.stages.held import Mark, mark_in_use, read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.seeds import Votes, read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.stages.structure import write_structure
 from couloir.stages.train import fetch_model, has_model, in_memory, model_mark, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
 from couloir.store.location import Location
@@ -32,7 +34,7 @@ from couloir.store.spectrograms import SpectrogramArchive
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
 
-CATALOG_VERSION = 2
+CATALOG_VERSION = 3
 PCA_COMPONENTS = 30
 
 
@@ -115,7 +117,8 @@ def catalog(
     ratios = None if card.imported else ratios_to_training(network, assignment)
     if card.imported:
         assignment = measure_against_itself(network, assignment)
-    table = build_table(_columns(config, archive, assignment, mark))
+    votes = read_votes(config, output_of(config) / "model") if model == own else None
+    table = build_table(_columns(config, archive, assignment, mark, votes))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
     labels = matching.labels if matching else [None] * len(table)
     classes, rows = _classify(card, table, labels)
@@ -123,6 +126,7 @@ def catalog(
 
     folder = begin(place, check)
     write_clusters(folder, rows)
+    write_structure(folder, assignment, card.clusters)
     write_events(folder, table)
     write_latent(folder, table, assignment.latent, assignment.q)
     if matching:
@@ -165,7 +169,10 @@ def _truth_place(config: RunConfig) -> Location | None:
 
 
 def _columns(
-    config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment", mark: dict[str, Any]
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    assignment: "Assignment",
+    mark: dict[str, votes : Votes | None, Any],
 ) -> dict[str, Any]:
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
@@ -182,6 +189,8 @@ def _columns(
         "cluster": assignment.cluster,
         "confidence": assignment.confidence,
         "novelty": assignment.novelty,
+        "consensus": votes.consensus if votes else [None] * n,
+        "agreement": votes.agreement if votes else [None] * n,
         "unit": [UNITS[number] for number in stored["unit"]],
         **_network_events(config, stored["onset_time"], stations),
         "class": [None] * n,

@@ -19,7 +19,16 @@ from couloir.catalog.truth import VISIBLE_SNR
 from couloir.config import RunConfig
 from couloir.errors import MissingStageError
 from couloir.identifiers import BandId
-from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, ScoreRow, TypicalEvent, render
+from couloir.report import (
+    ClusterView,
+    DayOutcome,
+    DetectionRow,
+    MergeView,
+    ReportData,
+    ScoreRow,
+    TypicalEvent,
+    render,
+)
 from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
@@ -28,6 +37,7 @@ from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.stages.structure import read_structure
 from couloir.store.events import event_id
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome
@@ -102,6 +112,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     cluster = numpy_column(table, "cluster")
     views = _views(archive, table, rows)
     assessment = read_assessment(output / "catalog")
+    structure = read_structure(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
         facts=_facts(config, outcomes),
@@ -134,6 +145,10 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         spectrogram_label=_LABELS[config.spectrogram.transform],
         spectrogram_range=_colour_range(config, views),
         tolerance=config.train.tolerance,
+        merges=tuple(
+            MergeView(m.left, m.right, m.node, m.height) for m in (structure.merges if structure else ())
+        ),
+        leaves=structure.leaves if structure else (),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
@@ -19,7 +20,9 @@ from couloir.errors import MissingStageError
 from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
+from couloir.stages.seeds import FOLDER, SEED_FILES, is_alone, train_seeds
 from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ def train(
 ) -> bool:
     """Train the model, unless the output holds the one that would come out, or an imported one.
 
-    A training that was killed goes on from its last checkpoint, under ``model/checkpoint``.
+    A training that was killed goes on from its last checkpoint, under ``model/checkpoint``; of several seeds
+    (``train.seeds``) those that are done stay done, see `couloir.stages.seeds`.
 
     Parameters
     ----------
@@ -91,21 +95,41 @@ def train(
     quieten_tensorflow()
     from couloir.dec.training import train as train_dec
 
-    keeper = Keeper(
-        [place / _CHECKPOINT / f"{number}.npz" for number in range(2)],
-        made_from=mark["model_id"],
-        every_s=checkpoint_s,
-        check_stop=check_stop,
-    )
     with _working_folder() as folder:
-        trained = train_dec(
-            in_memory(archive, check_stop), config.train, folder=folder, progress=progress, keeper=keeper
-        )
-        np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
-        card = card_of_training(config, model_id=mark["model_id"], digest=archive.digest, events=archive.shape[0])
-        (folder / CARD).write_bytes(card.dump())
+        samples = in_memory(archive, check_stop)
+
+        def train_one(one: RunConfig, checkpoint: Location, here: Path) -> NDArray[np.int32]:
+            keeper = Keeper(
+                [checkpoint / f"{number}.npz" for number in range(2)],
+                made_from=model_id(one, archive),
+                every_s=checkpoint_s,
+                check_stop=check_stop,
+            )
+            told = progress if one is config else _of_seed(one, config, progress)
+            trained = train_dec(samples, one.train, folder=here, progress=told, keeper=keeper)
+            np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
+            card = card_of_training(
+                one, model_id=model_id(one, archive), digest=archive.digest, events=archive.shape[0]
+            )
+            (here / CARD).write_bytes(card.dump())
+            return trained.labels
+
+        if is_alone(config):
+            train_one(config, place / _CHECKPOINT, folder)
+        else:
+            train_seeds(
+                config,
+                place=place,
+                trained_on=content_hash(detection_hash(config), archive.digest),
+                files=MODEL_FILES,
+                folder=folder,
+                train_one=train_one,
+                check=check_stop,
+            )
         finished = begin(place, check_stop)
-        _bring_home(folder, finished)
+        _bring_home(folder, finished, MODEL_FILES if is_alone(config) else (*MODEL_FILES, *SEED_FILES))
+    for name in (*SEED_FILES, FOLDER) if is_alone(config) else ():
+        (place / name).remove()
     complete(finished, mark)
     (place / _CHECKPOINT).remove()
     return True
@@ -199,6 +223,13 @@ def _working_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bring_home(folder: Path, place: StagePlace) -> None:
-    for name in MODEL_FILES:
+def _of_seed(one: RunConfig, config: RunConfig, progress: Progress) -> Progress:
+    """Tell which of several trainings it is."""
+    seed, seeds = one.train.seed, config.train.all_seeds
+    which = f"seed {seed} ({seeds.index(seed) + 1} of {len(seeds)})"
+    return lambda phase, done, total, message: progress(phase, done, total, f"{which} {message}".rstrip())
+
+
+def _bring_home(folder: Path, place: StagePlace, names: tuple[str, ...]) -> None:
+    for name in names:
         (place / name).write_bytes((folder / name).read_bytes())

@@ -15,6 +15,7 @@ from couloir.stages.held import is_imported, mark_in_use, read_card
 from couloir.stages.marks import COMPLETION, read_completion
 from couloir.stages.report import report_mark
 from couloir.stages.run import settings_are_as_written
+from couloir.stages.select import FOLDER as SELECTION
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.train import model_mark
 from couloir.store.blocks import ARCHIVE, GROUP, read_mark
@@ -91,6 +92,8 @@ class _Verification:
         for block in sorted({*blocks, *kept_blocks(self._output)}):
             self._note_manifest(block, expected=block in blocks)
         completions = {stage: self._note_completion(stage) for stage in ("model", "catalog", "report")}
+        if (self._output / SELECTION / COMPLETION).exists():
+            self._note_completion(SELECTION)
         if any(completions.values()):
             for text in [text for text in self._missing if text.startswith("detection")]:
                 self._missing.remove(text)

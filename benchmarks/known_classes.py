@@ -1,0 +1,115 @@
+"""Make spectrograms of events of up to eight known classes, from the generators of the synthetic archive.
+
+Each class is one kind of source and no mixture: of the machines one engine, and hammering apart from it, since an
+archive's "machinery" is several groups by itself.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.config import DetectConfig, SpectrogramConfig
+from couloir.stages.settings import Picturing
+from couloir.synth.earthquake import Earthquake
+from couloir.synth.geometry import Site, Station, make_site
+from couloir.synth.glitch import Spike
+from couloir.synth.machinery import Machinery
+from couloir.synth.noise import make_noise
+from couloir.synth.rockfall import Rockfall
+from couloir.synth.spec import SynthSpec
+from couloir.synth.streams import stream
+from couloir.synth.vehicle import Vehicle
+from couloir.synth.wave import Source
+
+Draw = Callable[[np.random.Generator, Site], Source]
+RATE, WINDOW_S, BEFORE_S = 100.0, 20.0, 5.0
+LEAST_SNR = 25.0
+DAY = dt.date(2024, 3, 4)
+
+
+def _rockfall(rng: np.random.Generator, site: Site) -> Source:
+    while True:
+        fall = Rockfall.draw(rng, site)
+        if 4 <= np.ptp(fall.times_s) <= 12 and len(fall.times_s) >= 6:
+            return fall
+
+
+def _engine(tone_hz: float) -> Draw:
+    def draw(rng: np.random.Generator, site: Site) -> Source:
+        tone = float(tone_hz * np.exp(rng.normal(0, 0.03)))
+        return replace(Machinery.draw(rng, site), engine_hz=tone, duration_s=40.0, hammer_hz=0.0, hammer=0.0)
+
+    return draw
+
+
+def _hammer(rng: np.random.Generator, site: Site) -> Source:
+    rate, strength = float(rng.uniform(0.6, 0.8)), float(rng.uniform(8, 12))
+    machine = Machinery.draw(rng, site)
+    return replace(machine, engine_hz=11.0, duration_s=40.0, hammer_hz=rate, hammer=strength)
+
+
+def _spike(rng: np.random.Generator, site: Site) -> Source:
+    return replace(Spike.draw(rng, site), component=2)
+
+
+CLASSES: dict[str, Draw] = {
+    "rockfall": _rockfall,
+    "earthquake": Earthquake.draw_local,
+    "vehicle": Vehicle.draw,
+    "spike": _spike,
+    "distant": Earthquake.draw_distant,
+    "engine": _engine(16.5),
+    "hammer": _hammer,
+    "pump": _engine(5.5),
+}
+"""In the order in which archives of fewer classes take them."""
+
+
+@cache
+def _noise(seed: int, number: int) -> NDArray[np.float32]:
+    station = make_site(seed, 0).stations[number]
+    return make_noise(SynthSpec(start=DAY, days=1, seed=seed), station, DAY)
+
+
+def known_archive(
+    classes: int, per_class: int, *, seed: int = 1, size: int = 32
+) -> tuple[NDArray[np.float16], NDArray[np.str_]]:
+    """Make spectrograms (N, size, size, 3) float16 of the first few classes, and each one's class (N,).
+
+    An event's window begins 5 s before its signal first stands out of the noise, as after detection; events that
+    hardly stand out are drawn again.
+    """
+    site = make_site(seed, 0)
+    windows, names = [], []
+    for name in list(CLASSES)[:classes]:
+        rng = stream(seed, f"known {name}")
+        for _ in range(per_class):
+            windows.append(_window(CLASSES[name], rng, site, seed))
+            names.append(name)
+    spectrogram = SpectrogramConfig(frequencies=size, times=size, segment_s=2 * (size - 1) / RATE)
+    pictures = Picturing(DetectConfig(), spectrogram)(np.stack(windows))
+    order = stream(seed, "known order").permutation(len(names))
+    return pictures[order], np.array(names)[order]
+
+
+def _window(draw: Draw, rng: np.random.Generator, site: Site, seed: int) -> NDArray[np.float32]:
+    length, before = round(WINDOW_S * RATE), round(BEFORE_S * RATE)
+    while True:
+        number = int(rng.integers(len(site.stations)))
+        station: Station = site.stations[number]
+        wave = draw(rng, site).record(station, rng=rng, sampling_rate=RATE).samples
+        noise = _noise(seed, number)
+        first = int(rng.integers(noise.shape[1] - length))
+        window = noise[:, first : first + length].copy()
+        level = float(np.median(np.abs(window)))
+        loud = np.flatnonzero(np.abs(wave).max(axis=0) > 3 * level)
+        if not len(loud) or np.abs(wave).max() < LEAST_SNR * level:
+            continue
+        start = before - int(loud[0])
+        low, high = max(start, 0), min(start + wave.shape[1], length)
+        window[:, low:high] += wave[:, low - start : high - start]
+        return window.astype(np.float32)

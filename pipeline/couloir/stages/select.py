@@ -1,0 +1,363 @@
+"""Select K: compare numbers of clusters without labels, and recommend one."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.catalog.truth import read_truth
+from couloir.config import RunConfig, content_hash
+from couloir.dec.keeper import EVERY_S, Keeper, never_stop
+from couloir.errors import ConfigError, MissingStageError, TrainingError
+from couloir.stages.halves import LabelHalves
+from couloir.stages.marks import begin, complete, is_current
+from couloir.stages.settings import TRAINING_VERSION, detection_hash, output_of
+from couloir.stages.train import Progress, in_memory, quieten_tensorflow
+from couloir.store.location import Location
+from couloir.store.spectrograms import SpectrogramArchive
+
+if TYPE_CHECKING:
+    from couloir.dec.recommend import Recommendation
+
+SELECT_VERSION = 1
+FOLDER = "select-k"
+_MOST = 200
+_KEPT, _CHECKPOINT = "kept", "checkpoint"
+_RESULT, _TABLE, _PICTURE = "selection.json", "selection.csv", "selection.png"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold the criteria of one number of clusters, see `couloir.dec.selection`.
+
+    Attributes
+    ----------
+    centroid_error
+        Mean squared error of spectrograms against the decoded centroid of their cluster.
+    joint_agreement, joint_error
+        ARI of two refined models, and their reconstruction error; None when not refined.
+    tuning_ari
+        ARI with the labels of the tuning half; None without labels. No part of the recommendation.
+    """
+
+    clusters: int
+    stability: float
+    stability_error: float
+    weakest: float
+    weakest_error: float
+    silhouette: float | None
+    gap: float
+    gap_error: float
+    centroid_error: float
+    joint_agreement: float | None = None
+    joint_error: float | None = None
+    tuning_ari: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Hold the comparison: a row for each K, which one is recommended, why, and its score on unseen labels."""
+
+    rows: tuple[Row, ...]
+    recommended: int
+    reason: str
+    gap_choice: int | None
+    autoencoder_error: float
+    score: dict[str, Any] | None = None
+
+
+def parse_range(text: str) -> tuple[int, ...]:
+    """Read ``2:14``, both ends included.
+
+    Raises
+    ------
+    ConfigError
+        When it is no such range.
+    """
+    low, _, high = text.partition(":")
+    if not (low.isdecimal() and high.isdecimal() and 2 <= int(low) < int(high) <= _MOST):
+        raise ConfigError(
+            f"--select-k {text}: expected the least and the largest number of clusters, like 2:14, "
+            f"rising and from 2 to {_MOST}"
+        )
+    return tuple(range(int(low), int(high) + 1))
+
+
+def select(
+    config: RunConfig,
+    archive: SpectrogramArchive,
+    *,
+    numbers: Sequence[int],
+    refine: int | None = None,
+    progress: Progress,
+    check_stop: Callable[[], None] = never_stop,
+    checkpoint_s: float = EVERY_S,
+) -> bool:
+    """Compare numbers of clusters, unless the output holds that comparison.
+
+    The autoencoder is pre-trained once, which K does not change. It and every K that is done are kept under
+    ``select-k/kept``: a comparison that was killed goes on, and a wider one does only what is new.
+
+    Parameters
+    ----------
+    config : RunConfig
+    archive : SpectrogramArchive
+    numbers : sequence of int
+        Numbers of clusters, K, rising.
+    refine : int, optional
+        Iterations of the joint phase to go for each K, twice; none when not given.
+    progress, check_stop, checkpoint_s
+        As for `couloir.stages.train.train`.
+
+    Returns
+    -------
+    bool
+        Whether it was made now.
+
+    Raises
+    ------
+    TrainingError
+        When there are too few events.
+    """
+    place = output_of(config) / FOLDER
+    mark = _mark(config, archive, numbers, refine)
+    if is_current(place, mark):
+        return False
+    if len(archive) < 2 * max(numbers):
+        raise TrainingError(
+            f"Found {len(archive)} spectrograms; to compare up to {max(numbers)} clusters at least "
+            f"{2 * max(numbers)} are needed. Detect over more days or stations, or end --select-k at "
+            f"{len(archive) // 2}."
+        )
+    quieten_tensorflow()
+    work = _Work(config, archive, place / _KEPT, progress=progress, check_stop=check_stop)
+    work.prepare(place / _CHECKPOINT, checkpoint_s)
+    halves = _label_halves(config, archive)
+    rows, labels = [], {}
+    for done, clusters in enumerate(numbers):
+        progress("compare", done, len(numbers), f"{clusters} clusters")
+        row, labels[clusters] = work.judge(clusters, refine)
+        rows.append(Row(**row, tuning_ari=halves.tuning_ari(labels[clusters]) if halves else None))
+    progress("compare", len(numbers), len(numbers), "")
+    selection = _conclude(rows, work.autoencoder_error, labels, halves)
+    finished = begin(place, check_stop)
+    (finished / _TABLE).write_text(_csv(rows))
+    (finished / _PICTURE).write_bytes(_draw(selection))
+    (finished / _RESULT).write_text(json.dumps(asdict(selection), indent=1) + "\n")
+    complete(finished, mark)
+    (place / _CHECKPOINT).remove()
+    return True
+
+
+def read_selection(place: Location) -> Selection:
+    """Read what a comparison came to from a run's output.
+
+    Raises
+    ------
+    MissingStageError
+        When there is none.
+    """
+    text = (place / FOLDER / _RESULT).read_text()
+    if text is None:
+        raise MissingStageError(
+            f"{place / FOLDER} holds no comparison. Run `couloir train --select-k 2:14` first."
+        )
+    held = json.loads(text)
+    return Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])})
+
+
+def _pretraining(config: RunConfig) -> str:
+    """Hash the settings that decide the criteria: the number of clusters and of seeds do not."""
+    return content_hash(TRAINING_VERSION, config.train.model_dump(mode="json", exclude={"clusters", "seeds"}))
+
+
+def _mark(
+    config: RunConfig, archive: SpectrogramArchive, numbers: Sequence[int], refine: int | None
+) -> dict[str, Any]:
+    truth = _truth_place(config)
+    return {
+        "version": SELECT_VERSION,
+        "training": _pretraining(config),
+        "detection": detection_hash(config),
+        "archive": archive.digest,
+        "clusters": list(numbers),
+        "refine": refine,
+        "truth": content_hash(truth.read_text()) if truth else None,
+    }
+
+
+class _Work:
+    """Do what of a comparison has not been done yet."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        archive: SpectrogramArchive,
+        kept: Location,
+        *,
+        progress: Progress,
+        check_stop: Callable[[], None],
+    ) -> None:
+        from couloir.dec.selection import choose_sample
+
+        self._config, self._kept, self._progress, self._check = config, kept, progress, check_stop
+        self._identity = content_hash(SELECT_VERSION, _pretraining(config), detection_hash(config), archive.digest)
+        self._samples = in_memory(archive, check_stop)
+        self._chosen = choose_sample(len(archive), seed=config.train.seed)
+        self._references: list[NDArray[np.float64]] = []
+
+    def prepare(self, checkpoint: Location, checkpoint_s: float) -> None:
+        """Have the pre-trained autoencoder and its latent vectors."""
+        from couloir.dec.refine import pretrain_once, rebuild
+        from couloir.dec.samples import check_samples
+
+        settings = self._config.train
+        held = self._load("autoencoder.npz")
+        if held is None:
+            check_samples(self._samples, settings.model_copy(update={"clusters": 2}))
+            keeper = Keeper(
+                [checkpoint / f"{number}.npz" for number in range(2)],
+                made_from=self._identity,
+                every_s=checkpoint_s,
+                check_stop=self._check,
+            )
+            model, latent = pretrain_once(self._samples, settings, progress=self._progress, keeper=keeper)
+            held = {"weights": model.get_weights(), "latent": latent, "error": self._reconstruction(model)}
+            self._save("autoencoder.npz", held)
+        self._weights, self._latent = held["weights"], held["latent"]
+        self.autoencoder_error = float(held["error"])
+        self._autoencoder = rebuild(self._samples.shape[1:], settings, self._weights)
+
+    def judge(self, clusters: int, refine: int | None) -> tuple[dict[str, Any], NDArray[np.int32]]:
+        """Give the criteria of one K, and the labels that go with it."""
+        name = f"{clusters:03d}.npz"
+        plain = self._load(name)
+        if plain is None:
+            plain = self._judge(clusters)
+            self._save(name, plain)
+        if refine is None:
+            return plain["row"], plain["labels"]
+        name = f"{clusters:03d}-refined-{refine}.npz"
+        refined = self._load(name)
+        if refined is None:
+            refined = self._refine(clusters, refine)
+            self._save(name, refined)
+        return {**plain["row"], **refined["row"]}, refined["labels"]
+
+    def _judge(self, clusters: int) -> dict[str, Any]:
+        from couloir.dec.kmeans import run_kmeans
+        from couloir.dec.refine import centroid_error
+        from couloir.dec.selection import REFERENCES, draw_references, judge
+
+        settings, vectors = self._config.train, self._latent[self._chosen]
+        exact = vectors.astype(np.float64)
+        if not self._references:
+            self._references = draw_references(exact, REFERENCES, seed=settings.seed)
+        criteria = judge(exact, clusters, references=self._references, seed=settings.seed, pause=self._check)
+        centroids, labels = run_kmeans(self._latent, clusters, starts=settings.kmeans_starts, seed=settings.seed)
+        error = centroid_error(
+            self._autoencoder, self._samples, chosen=self._chosen, vectors=vectors, centroids=centroids
+        )
+        return {"row": {**asdict(criteria), "centroid_error": error}, "labels": labels}
+
+    def _refine(self, clusters: int, iterations: int) -> dict[str, Any]:
+        from couloir.dec.refine import refine
+
+        settings = self._config.train.model_copy(update={"clusters": clusters, "max_iterations": iterations})
+        found = refine(self._weights, self._samples, settings, latent=self._latent, pause=self._check)
+        return {
+            "row": {"joint_agreement": found.agreement, "joint_error": found.reconstruction},
+            "labels": found.labels,
+        }
+
+    def _reconstruction(self, model: Any) -> float:
+        from couloir.dec.samples import ENCODING_BATCH, read_batch
+
+        total = 0.0
+        for first in range(0, len(self._chosen), ENCODING_BATCH):
+            images = read_batch(self._samples, self._chosen[first : first + ENCODING_BATCH])
+            total += float(np.square(images - model.predict_on_batch(images)).mean(axis=(1, 2, 3)).sum())
+            self._check()
+        return total / len(self._chosen)
+
+    def _load(self, name: str) -> dict[str, Any] | None:
+        """Read what was kept, or None when there is nothing of these spectrograms and settings, or damaged."""
+        from couloir.dec.checkpoint import unpack
+
+        data = (self._kept / name).read_bytes()
+        try:
+            held = unpack(data) if data else None
+        except ValueError:
+            return None
+        return held if held and held.get("identity") == self._identity else None
+
+    def _save(self, name: str, state: dict[str, Any]) -> None:
+        from couloir.dec.checkpoint import pack
+
+        self._check()
+        (self._kept / name).write_bytes(pack({**state, "identity": self._identity}))
+
+
+def _conclude(
+    rows: list[Row],
+    autoencoder_error: float,
+    labels: dict[int, NDArray[np.int32]],
+    halves: LabelHalves | None,
+) -> Selection:
+    from couloir.dec.recommend import recommend
+    from couloir.dec.selection import Criteria
+
+    names = Criteria.__dataclass_fields__
+    found: Recommendation = recommend([Criteria(**{name: getattr(row, name) for name in names}) for row in rows])
+    return Selection(
+        rows=tuple(rows),
+        recommended=found.clusters,
+        reason=found.reason,
+        gap_choice=found.gap_choice,
+        autoencoder_error=autoencoder_error,
+        score=halves.final_score(labels[found.clusters]) if halves else None,
+    )
+
+
+def _label_halves(config: RunConfig, archive: SpectrogramArchive) -> LabelHalves | None:
+    truth = _truth_place(config)
+    return LabelHalves.of(config, archive, read_truth(truth)) if truth else None
+
+
+def _truth_place(config: RunConfig) -> Location | None:
+    return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(Row.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = asdict(row).items()
+        writer.writerow({name: f"{value:.6g}" for name, value in values if value is not None})
+    return text.getvalue()
+
+
+def _draw(selection: Selection) -> bytes:
+    from couloir.report.figures.selection import Curve, draw_selection
+
+    rows = selection.rows
+    refined = rows[0].joint_error is not None
+    curves = [
+        Curve("Stability (ARI)", [r.stability for r in rows], [r.stability_error for r in rows]),
+        Curve("Weakest cluster (Jaccard)", [r.weakest for r in rows], [r.weakest_error for r in rows]),
+        Curve("Silhouette", [r.silhouette for r in rows]),
+        Curve("Gap", [r.gap for r in rows], [r.gap_error for r in rows]),
+        Curve("Error of decoded centroids (MSE)", [r.centroid_error for r in rows]),
+    ]
+    if refined:
+        curves += [
+            Curve("Agreement of joint models (ARI)", [r.joint_agreement for r in rows]),
+            Curve("Error of joint models (MSE)", [r.joint_error for r in rows]),
+        ]
+    return draw_selection([r.clusters for r in rows], curves, recommended=selection.recommended)
