@@ -197,14 +197,15 @@ def assign(run_file: Path, overrides: tuple[str, ...]) -> None:
     """Apply the model that is there to every event, without training.
 
     For new months after archive.end was moved on and `couloir detect` has run, and for an imported model.
-    Reads OUTPUT/spectrograms.zarr and OUTPUT/model, whatever that was trained on. Writes OUTPUT/catalog, and
-    says how the events compare with those of the training.
+    Reads OUTPUT/spectrograms.zarr and OUTPUT/model, whatever that was trained on. Writes OUTPUT/catalog and
+    OUTPUT/report, and says how the events compare with those of the training.
     """
     from couloir import jobs
 
     config = _load(run_file, overrides)
     with jobs.job(config) as job:
         jobs.assign(job)
+        jobs.report(job)
     jobs.show_results(config)
 
 
