@@ -172,7 +172,8 @@ def _columns(
     config: RunConfig,
     archive: SpectrogramArchive,
     assignment: "Assignment",
-    mark: dict[str, votes : Votes | None, Any],
+    mark: dict[str, Any],
+    votes: Votes | None,
 ) -> dict[str, Any]:
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
