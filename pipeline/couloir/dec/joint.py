@@ -112,7 +112,9 @@ class _JointPhase:
         self._log, self._progress, self._keeper = log, progress, keeper
         self._assigner, self._best = assigner_of(model), BestState(model)
         joint = JointModel(
-            model if settings.reconstruction_weight else keras.Model(model.inputs[0], {"q": self._assigner.output}),
+            model
+            if settings.reconstruction_weight
+            else keras.Model(model.inputs[0], {"q": self._assigner.output}),
             kl_weight=settings.kl_weight,
             reconstruction_weight=settings.reconstruction_weight,
         )

@@ -24,7 +24,5 @@ def initializer(settings: TrainConfig, layer: str) -> keras.Initializer:
     """
     seed = derive_seed(settings.seed, f"weights of {layer}")
     if settings.initializer == "fan_in":
-        return keras.initializers.VarianceScaling(
-            scale=1 / 3, mode="fan_in", distribution="uniform", seed=seed
-        )
+        return keras.initializers.VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform", seed=seed)
     return keras.initializers.GlorotUniform(seed=seed)
