@@ -21,11 +21,10 @@ import yaml
 
 import peers
 from clustering_table import write_table
-from samples import DataSet, load
-
 from couloir.config import PRESETS, TrainConfig, content_hash
 from couloir.dec.assess import score_clusters
 from couloir.dec.keeper import Keeper
+from samples import DataSet, load
 
 SYSTEMS = [name for name in PRESETS if name != "small"]
 

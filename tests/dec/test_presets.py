@@ -1,5 +1,7 @@
 """Each published system is a preset: its network, its settings, and that it trains."""
 
+import itertools
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -22,7 +24,7 @@ def settings_of(preset, **changes):
 
 
 def dense(*sizes):
-    return sum((before + 1) * after for before, after in zip(sizes, sizes[1:], strict=False))
+    return sum((before + 1) * after for before, after in itertools.pairwise(sizes))
 
 
 def convolved(kernels, channels):

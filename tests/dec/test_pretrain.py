@@ -4,8 +4,8 @@ import pytest
 
 from couloir.dec.log import TrainingLog
 from couloir.dec.networks import build_autoencoder
-from couloir.dec.pretrain import Denoiser, pretrain
 from couloir.dec.optimizers import Descent
+from couloir.dec.pretrain import Denoiser, pretrain
 from couloir.dec.steps import StepRunner
 
 SIGMA = 0.6

@@ -185,7 +185,13 @@ def test_a_changed_and_encoder_only_training_that_was_cut_off_ends_as_if_it_had_
 ):
     few = samples[:33]
     own = {"batch": 20, "epochs": 2, "update_interval": 3, "max_iterations": 8, "filters": (2,), "latent": 2}
-    own |= {"reconstruction_weight": 0.0, "augment": CHANGES, "clustering_optimizer": "sgd", "noise": 0.0}
+    own |= {
+        "reconstruction_weight": 0.0,
+        "augment": CHANGES,
+        "clustering_optimizer": "sgd",
+        "noise": 0.0,
+        "keep": "last",
+    }
     tiny = settings.model_copy(update=own)
     whole = result_of(train(few, tiny, folder=tmp_path), tmp_path)
     calls = iter(range(10_000))

@@ -84,8 +84,8 @@ def _plan_stages(shape: Sequence[int], settings: TrainConfig) -> list[_Stage]:
         else:
             raise TrainingError(
                 f"Spectrograms of {shape[0]} frequencies x {shape[1]} times cannot pass {len(settings.filters)} "
-                f"convolutions of stride 2 (train.filters), of which one meets {size[0]} x {size[1]} with a kernel of "
-                f"{kernel}: both must be multiples of {2 ** len(settings.filters)}."
+                f"convolutions of stride 2 (train.filters), of which one meets {size[0]} x {size[1]} with a "
+                f"kernel of {kernel}: both must be multiples of {2 ** len(settings.filters)}."
             )
         stages.append(stage)
         size = stage.inner

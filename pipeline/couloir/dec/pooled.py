@@ -26,15 +26,15 @@ def check_pooled(shape: Sequence[int], settings: TrainConfig) -> tuple[int, int,
     halvings = 2 ** len(settings.filters)
     if any(size % halvings for size in shape[:2]):
         raise TrainingError(
-            f"Spectrograms of {shape[0]} frequencies x {shape[1]} times cannot be pooled {len(settings.filters)} "
-            f"times by 2 x 2 (train.filters): both must be multiples of {halvings}."
+            f"Spectrograms of {shape[0]} frequencies x {shape[1]} times cannot be pooled "
+            f"{len(settings.filters)} times by 2 x 2 (train.filters): both must be multiples of {halvings}."
         )
     coarse = (shape[0] // halvings, shape[1] // halvings, settings.filters[-1])
     if settings.latent != math.prod(coarse):
         raise TrainingError(
-            f"train.latent is {settings.latent}, but of {shape[0]} frequencies x {shape[1]} times the pooled network "
-            f"leaves {coarse[0]} x {coarse[1]} x {coarse[2]} values: set train.latent to {math.prod(coarse)}, or "
-            "choose other train.filters or spectrogram sizes."
+            f"train.latent is {settings.latent}, but of {shape[0]} frequencies x {shape[1]} times the pooled "
+            f"network leaves {coarse[0]} x {coarse[1]} x {coarse[2]} values: set train.latent to "
+            f"{math.prod(coarse)}, or choose other train.filters or spectrogram sizes."
         )
     return coarse
 

@@ -10,7 +10,6 @@ from couloir.dec.checkpoint import State
 from couloir.dec.optimizers import Descent
 from couloir.errors import TrainingError
 
-
 Targets = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 
 
