@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 COMPONENTS = 50
-PRETRAINING_STEPS_PER_EPOCH = 256
 MISSING = 3
 
 
