@@ -20,6 +20,7 @@ from couloir.identifiers import Pattern
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Kernel = Annotated[int, Field(ge=1, le=9)]
 
 _SHORTEST_SEGMENT = 8
 """Samples of the shortest segment of a spectrogram that has a shape."""
@@ -234,8 +235,35 @@ class SpectrogramConfig(Section):
     """`zero`: a missing component is a plane of zeros, its sample's mean; `repeat`: the vertical again."""
 
 
+class AugmentConfig(Section):
+    """How samples are changed at random in both phases of training; targets are those of the clean ones."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest rotation either way, degrees; for images, not spectrograms."""
+    shift: Share = 0.0
+    """Largest shift along both axes either way, as a share of the size; for images."""
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Sizes change by a factor between 1 - zoom and 1 + zoom."""
+    time_shift: Share = 0.0
+    """Largest shift along time either way, as a share of the window."""
+    gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Each component is multiplied by a factor between 1 - gain and 1 + gain."""
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of Gaussian noise that is added."""
+    drop_component: Share = 0.0
+    """Probability that a component becomes zeros; one is always left."""
+    time_mask: Share = 0.0
+    """Longest stretch of time that becomes zeros, as a share of the window."""
+    frequency_mask: Share = 0.0
+    """Widest band of frequencies that becomes zeros, as a share of all."""
+
+
 class TrainConfig(Section):
     """The autoencoder, its pre-training and the clustering."""
+
+    network: Literal["convolutional", "dense", "pooled"] = "convolutional"
+    """`convolutional`: strides of 2 (published); `dense`: fully connected layers; `pooled`: convolutions,
+    each followed by 2 x 2 max-pooling, whose last maps are the latent vector."""
 
     clusters: Annotated[int, Field(ge=2, le=200)] = 6
     """Number of clusters."""
@@ -246,14 +274,28 @@ class TrainConfig(Section):
         48,
     )
     """Filters of the encoder's convolutions, each of stride 2."""
-    kernel: Annotated[int, Field(ge=1, le=9)] = 3
-    """Size of the convolution kernels."""
+    kernel: Kernel | Annotated[tuple[Kernel, ...], Field(min_length=1, max_length=6)] = 3
+    """Size of the convolution kernels; a list, [5, 5, 3], gives each of the encoder's its own."""
+    units: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=6)] = (500, 500, 2000)
+    """Units of the dense network's layers before the latent vector."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Activation of the layers between input, latent vector and reconstruction, which are linear."""
+    initializer: Literal["glorot", "fan_in"] = "glorot"
+    """First weights, uniform: `glorot`: within (6 / (inputs + outputs))^0.5; `fan_in`: (1 / inputs)^0.5."""
     latent: Annotated[int, Field(ge=2)] = 64
     """Length of the latent vector."""
     noise: Annotated[float, Field(ge=0)] = 0.6
     """Standard deviation of the denoising autoencoder's noise, fresh each step."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """`adam`; `sgd`: stochastic gradient descent with momentum."""
     learning_rate: Positive = 0.001
-    """Adam's learning rate."""
+    """The optimizer's learning rate."""
+    clustering_optimizer: Literal["adam", "sgd"] | None = None
+    """The clustering's optimizer; that of pre-training when null."""
+    clustering_learning_rate: Positive | None = None
+    """The clustering's learning rate; that of pre-training when null."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of `sgd`."""
     batch: Annotated[int, Field(ge=2)] = 256
     """Samples a step."""
     epochs: Annotated[int, Field(ge=1)] = 200
@@ -261,7 +303,7 @@ class TrainConfig(Section):
     kl_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the clustering loss beside the reconstruction's."""
     reconstruction_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the mean squared reconstruction error."""
+    """Weight of the mean squared reconstruction error; with 0 the clustering leaves the decoder as it is."""
     alpha: Positive = 1.0
     """Degrees of freedom of Student's t in the soft assignment."""
     update_interval: Annotated[int, Field(ge=1)] = 150
@@ -272,6 +314,11 @@ class TrainConfig(Section):
     """Clustering ends after this many iterations at the latest."""
     kmeans_starts: Annotated[int, Field(ge=1)] = 20
     """Starts of the k-means that gives the first centroids."""
+    keep: Literal["best", "last"] = "best"
+    """Which renewal's state is kept: `best`: of the lowest loss; `last`: as other published systems do.
+    A collapsed one only if all are."""
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    """Random changes of the samples while training; none by default."""
     seed: int = 42
     """Seed of everything random."""
     seeds: Annotated[int, Field(ge=1, le=100)] | Annotated[tuple[int, ...], Field(min_length=1)] = 1
@@ -293,6 +340,19 @@ class TrainConfig(Section):
     def of_seed(self, seed: int) -> Self:
         """Give the settings of one training among several."""
         return self.model_copy(update={"seed": seed, "seeds": 1})
+
+    @model_validator(mode="after")
+    def _check_kernels(self) -> Self:
+        if len(self.kernels) != len(self.filters):
+            raise ValueError(
+                f"kernel {list(self.kernels)} must be one size, or one for each of the {len(self.filters)} filters"
+            )
+        return self
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Kernel size of each of the encoder's convolutions."""
+        return (self.kernel,) * len(self.filters) if isinstance(self.kernel, int) else self.kernel
 
 
 class CatalogConfig(Section):
@@ -340,7 +400,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _check_shape(self) -> Self:
-        halvings = 2 ** len(self.train.filters)
+        halvings = 1 if self.train.network == "dense" else 2 ** len(self.train.filters)
         for name in ("frequencies", "times"):
             size = getattr(self.spectrogram, name)
             if size % halvings:
@@ -348,6 +408,13 @@ class RunConfig(Section):
                     f"spectrogram.{name} ({size}) must be a multiple of {halvings}: "
                     f"the encoder of train.filters halves it {len(self.train.filters)} times"
                 )
+        left = self.spectrogram.frequencies * self.spectrogram.times * self.train.filters[-1] // halvings**2
+        if self.train.network == "pooled" and self.train.latent != left:
+            raise ValueError(
+                f"train.latent ({self.train.latent}) must be {left}: that many values are left when the network "
+                f"has pooled {self.spectrogram.frequencies} x {self.spectrogram.times} pixels "
+                f"{len(self.train.filters)} times"
+            )
         return self
 
     @model_validator(mode="after")
@@ -364,6 +431,27 @@ class RunConfig(Section):
         return self
 
 
+_CLUSTERING = {"update_interval": 140, "tolerance": 0.001, "max_iterations": 20_000, "keep": "last"}
+_DEC = {  # Xie et al. 2016 with DEC-keras' pre-training from end to end
+    "network": "dense",
+    "units": [500, 500, 2000],
+    "latent": 10,
+    "initializer": "fan_in",
+    "noise": 0.0,
+    "optimizer": "sgd",
+    "learning_rate": 1.0,
+    "epochs": 300,
+    **_CLUSTERING,
+}
+_DCEC = {  # Guo et al. 2017, Deep clustering with convolutional autoencoders
+    "filters": [32, 64, 128],
+    "kernel": [5, 5, 3],
+    "latent": 10,
+    "noise": 0.0,
+    **_CLUSTERING,
+}
+_ENCODER_ONLY = {"kl_weight": 1.0, "reconstruction_weight": 0.0}
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "luhu": {},  # the defaults above are the published numbers
     "small": {
@@ -377,6 +465,39 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_iterations": 400,
             "tolerance": 0.002,
             "kmeans_starts": 10,
+        }
+    },
+    "dec": {
+        "train": {**_DEC, **_ENCODER_ONLY, "clustering_optimizer": "sgd", "clustering_learning_rate": 0.01},
+    },
+    "idec": {"train": {**_DEC, "clustering_optimizer": "adam", "clustering_learning_rate": 0.001}},
+    "dcec": {"train": _DCEC},
+    "mousavi2019": {
+        "detect": {"sampling_rate": 40.0, "band": [1.0, 18.0]},
+        "spectrogram": {"frequencies": 16, "times": 48, "segment_s": 0.75},
+        "train": {
+            "network": "pooled",
+            "clusters": 2,
+            "filters": [4, 2, 1],
+            "latent": 12,
+            "activation": "tanh",
+            "noise": 0.0,
+            **_CLUSTERING,
+        },
+    },
+    "conv-da": {
+        "train": {
+            **_DCEC,
+            **_ENCODER_ONLY,
+            "epochs": 500,
+            "augment": {
+                "time_shift": 0.1,
+                "gain": 0.1,
+                "noise": 0.2,
+                "drop_component": 0.1,
+                "time_mask": 0.1,
+                "frequency_mask": 0.1,
+            },
         }
     },
 }

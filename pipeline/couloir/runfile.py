@@ -140,6 +140,8 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 

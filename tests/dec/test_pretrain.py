@@ -4,6 +4,7 @@ import pytest
 
 from couloir.dec.log import TrainingLog
 from couloir.dec.networks import build_autoencoder
+from couloir.dec.optimizers import Descent
 from couloir.dec.pretrain import Denoiser, pretrain
 from couloir.dec.steps import StepRunner
 
@@ -28,7 +29,7 @@ def test_noise_is_fresh_at_each_step_and_of_the_standard_deviation_asked_for(ide
 
 def test_noise_is_fresh_at_each_compiled_training_step_and_the_target_is_clean(identity, samples):
     # The identity restores the noisy picture: against the clean one the error is the noise's variance.
-    runner = StepRunner(Denoiser(identity, noise=SIGMA, seed=1), learning_rate=1e-12, phase="a test")
+    runner = StepRunner(Denoiser(identity, noise=SIGMA, seed=1), descent=Descent("adam", 1e-12), phase="a test")
     losses = [runner.step(samples[:64].astype(np.float32)) for _ in range(3)]
     assert losses == pytest.approx([SIGMA**2] * 3, rel=0.03)
     assert len(set(losses)) == 3

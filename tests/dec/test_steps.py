@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from couloir.dec.optimizers import Descent
 from couloir.dec.steps import StepRunner
 from couloir.errors import TrainingError
 
@@ -22,13 +23,13 @@ class Level(keras.Model):
 
 def test_step_gives_the_loss_before_it_and_moves_the_weights_by_adam():
     model = Level()
-    runner = StepRunner(model, learning_rate=0.1, phase="a test")
+    runner = StepRunner(model, descent=Descent("adam", 0.1), phase="a test")
     assert runner.step(np.full((4, 1), 3, np.float32)) == pytest.approx(9)
     assert float(model.value) == pytest.approx(0.1, rel=1e-3)  # Adam's first step is the learning rate
 
 
 def test_means_weigh_batches_by_their_size_and_start_anew_once_taken():
-    runner = StepRunner(Level(), learning_rate=1e-9, phase="a test")
+    runner = StepRunner(Level(), descent=Descent("adam", 1e-9), phase="a test")
     for size, value in ((3, 1), (1, 5)):
         runner.step(np.full((size, 1), value, np.float32))
     assert runner.take_means()["loss"] == pytest.approx((3 * 1 + 1 * 25) / 4, rel=1e-4)
@@ -38,6 +39,6 @@ def test_means_weigh_batches_by_their_size_and_start_anew_once_taken():
 
 
 def test_a_loss_that_is_not_finite_is_refused_naming_step_and_learning_rate():
-    runner = StepRunner(Level(), learning_rate=0.5, phase="clustering")
+    runner = StepRunner(Level(), descent=Descent("adam", 0.5), phase="clustering")
     with pytest.raises(TrainingError, match=r"nan at step 1 of clustering, with train.learning_rate 0.5.*0.05"):
         runner.step(np.full((2, 1), np.nan, np.float32))

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from couloir.config import TrainConfig
+from couloir.dec.augment import Augmenter
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.best import BestState
 from couloir.dec.checkpoint import State
 from couloir.dec.clustering import assigner_of
 from couloir.dec.keeper import Keeper
 from couloir.dec.log import Progress, TrainingLog, no_progress
+from couloir.dec.optimizers import clustering_descent
 from couloir.dec.renewal import Renewal, StopReason, decide_stop, renew_targets
 from couloir.dec.samples import Samples, read_batch, shuffled_batches
 from couloir.dec.seeds import make_generator
@@ -29,12 +31,13 @@ ops = keras.ops
 class JointModel(keras.Model):  # type: ignore[misc]
     """Wrap a clustering model for training on kl_weight x KL(p || q) + reconstruction_weight x MSE.
 
-    KL is summed over clusters and averaged over the batch; MSE is the mean over everything.
+    KL is summed over clusters and averaged over the batch; MSE is the mean over everything. A network
+    without a reconstruction is trained on KL alone.
 
     Parameters
     ----------
     network
-        From (n, F, T, C) to ``{"q", "reconstruction"}``.
+        From (n, F, T, C) to ``{"q", "reconstruction"}`` or to ``{"q"}``.
     kl_weight, reconstruction_weight
         Weights of the two losses.
     """
@@ -44,16 +47,23 @@ class JointModel(keras.Model):  # type: ignore[misc]
         self.network = network
         self.kl_weight = kl_weight
         self.reconstruction_weight = reconstruction_weight
-        self.reconstruction = keras.metrics.Mean(name="reconstruction")
+        if "reconstruction" in network.output:
+            self.reconstruction = keras.metrics.Mean(name="reconstruction")
 
     def call(self, image: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 (Keras calls it so)
         """Give q and the reconstruction of spectrograms."""
         return self.network(image, training=training)
 
     def compute_loss(self, x: Tensor, y: Tensor, y_pred: Tensor, *_: object, **__: object) -> Tensor:
-        """Give the joint loss of spectrograms ``x`` with targets ``y`` (n, K), and note the MSE."""
-        kl = ops.mean(keras.losses.kl_divergence(y, y_pred["q"]))
-        reconstruction = ops.mean(ops.square(x - y_pred["reconstruction"]))
+        """Give the joint loss of spectrograms ``x`` with targets ``y`` (n, K), and note the MSE.
+
+        Where ``x`` was changed on purpose, ``y`` is ``{"p": targets, "image": what to reconstruct}``.
+        """
+        p, image = (y["p"], y["image"]) if isinstance(y, dict) else (y, x)
+        kl = ops.mean(keras.losses.kl_divergence(p, y_pred["q"]))
+        if "reconstruction" not in y_pred:
+            return self.kl_weight * kl
+        reconstruction = ops.mean(ops.square(image - y_pred["reconstruction"]))
         self.reconstruction.update_state(reconstruction)
         return self.kl_weight * kl + self.reconstruction_weight * reconstruction
 
@@ -100,11 +110,16 @@ class _JointPhase:
     ) -> None:
         self._samples, self._settings = samples, settings
         self._log, self._progress, self._keeper = log, progress, keeper
-        joint = JointModel(
-            model, kl_weight=settings.kl_weight, reconstruction_weight=settings.reconstruction_weight
-        )
-        self._runner = StepRunner(joint, learning_rate=settings.learning_rate, phase="clustering")
         self._assigner, self._best = assigner_of(model), BestState(model)
+        joint = JointModel(
+            model
+            if settings.reconstruction_weight
+            else keras.Model(model.inputs[0], {"q": self._assigner.output}),
+            kl_weight=settings.kl_weight,
+            reconstruction_weight=settings.reconstruction_weight,
+        )
+        self._runner = StepRunner(joint, descent=clustering_descent(settings), phase="clustering")
+        self._augment = Augmenter(settings.augment, seed=settings.seed, purpose="cluster")
         self._renewal: Renewal | None = None
         self._renewed_at = self._renewals = self._collapsed = 0
 
@@ -121,8 +136,9 @@ class _JointPhase:
 
     def resume(self, state: State) -> None:
         """Go on from what a checkpoint kept."""
-        self._runner.resume(state["runner"])
         self._best.resume(state["best"])
+        self._best.restore()  # a decoder that is not trained is in no step's state
+        self._runner.resume(state["runner"])
         self._renewal = Renewal(**{**state["renewal"], "collapse": tuple(state["renewal"]["collapse"])})
         self._renewed_at, self._renewals = state["renewed_at"], state["renewals"]
         self._collapsed = state["collapsed"]
@@ -153,9 +169,16 @@ class _JointPhase:
         changed = "" if renewal.changed is None else f", {renewal.changed:.2%} of labels changed"
         while self._runner.done < min(self._renewed_at + self._settings.update_interval, total):
             indices = next(batches)
-            loss = self._runner.step(read_batch(self._samples, indices), renewal.targets[indices])
+            loss = self._step(read_batch(self._samples, indices), renewal.targets[indices])
             self._progress("cluster", self._runner.done, total, f"loss {loss:.4f}{changed}")
             self._keeper.pause()
+
+    def _step(self, images: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+        """Make one step, on changed samples if the settings say so, and give its loss."""
+        if self._augment.idle:
+            return self._runner.step(images, targets)
+        spoilt, moved = self._augment(images, self._runner.done)
+        return self._runner.step(spoilt, {"p": targets, "image": moved})
 
     def _renew(self, *, previous: Renewal | None) -> Renewal:
         """Renew the targets, and judge the state that gave them."""
@@ -165,7 +188,8 @@ class _JointPhase:
         losses = self._judge(renewal, self._runner.take_means().get("reconstruction"))
         self._renewed_at = self._runner.done
         self._renewals, self._collapsed = self._renewals + 1, self._collapsed + bool(renewal.collapse)
-        self._best.offer(self._renewed_at, loss=losses["loss"], collapse=renewal.collapse)
+        rank = losses["loss"] if self._settings.keep == "best" else 0.0  # of equal states the later is kept
+        self._best.offer(self._renewed_at, loss=rank, collapse=renewal.collapse)
         self._log.add("cluster", self._renewed_at, values={**losses, "changed": renewal.changed})
         return renewal
 
@@ -173,8 +197,10 @@ class _JointPhase:
         """Give the joint loss by which states are compared, and its parts."""
         self._runner.check(renewal.kl)
         settings = self._settings
-        if mse is None:
+        if not self._runner.done:
             return {"kl": renewal.kl, "loss": math.inf}
+        if mse is None:
+            return {"kl": renewal.kl, "loss": settings.kl_weight * renewal.kl}
         loss = settings.kl_weight * renewal.kl + settings.reconstruction_weight * mse
         return {"kl": renewal.kl, "loss": loss, "reconstruction": mse}
 
@@ -201,12 +227,15 @@ def cluster(
     keeper: Keeper | None = None,
     earlier: State | None = None,
 ) -> Clustered:
-    """Train a clustering model in place by Adam on the joint loss, and leave it in its best state.
+    """Train a clustering model in place on the joint loss, and leave it in its best, or last, state.
 
     The state of every renewal is judged by kl_weight x KL(p || q) over the whole archive, p being its
     own new target, plus reconstruction_weight x the mean MSE of the steps since the renewal before.
     The lowest among the states that have not collapsed is kept. The state that k-means gave comes
-    before any step, so has no such loss: it is kept only when every later one has collapsed.
+    before any step, so has no such loss: it is kept only when every later one has collapsed. With
+    ``keep: last`` it is the last that has not collapsed.
+
+    Where ``reconstruction_weight`` is 0 the decoder is neither run nor changed.
 
     Parameters
     ----------
@@ -215,8 +244,8 @@ def cluster(
     samples
         Spectrograms (N, F, T, C).
     settings
-        The two weights, ``learning_rate``, ``batch``, ``update_interval``, ``tolerance``,
-        ``max_iterations`` and ``seed`` are used.
+        The two weights, the clustering's optimizer and learning rate, ``momentum``, ``augment``, ``batch``,
+        ``update_interval``, ``tolerance``, ``max_iterations``, ``keep`` and ``seed`` are used.
     log, progress
         Where each renewal and each iteration are told.
     keeper

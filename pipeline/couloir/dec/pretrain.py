@@ -5,10 +5,12 @@ afresh at every step, and what is to be restored is the clean spectrogram.
 """
 
 from couloir.config import TrainConfig
+from couloir.dec.augment import Augmenter
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.checkpoint import State
 from couloir.dec.keeper import Keeper
 from couloir.dec.log import Progress, TrainingLog, no_progress
+from couloir.dec.optimizers import pretraining_descent
 from couloir.dec.samples import Samples, count_batches, read_batch, shuffled_batches
 from couloir.dec.seeds import derive_seed, make_generator
 from couloir.dec.steps import StepRunner
@@ -41,13 +43,13 @@ class Denoiser(keras.Model):  # type: ignore[misc]
     def compute_loss(
         self,
         x: Tensor,
-        y: None,  # noqa: ARG002
+        y: Tensor | None,
         y_pred: Tensor,
         *_: object,
         **__: object,
     ) -> Tensor:
-        """Give the mean squared error of the reconstruction ``y_pred`` against the clean input ``x``."""
-        return ops.mean(ops.square(x - y_pred))
+        """Give the mean squared error of the reconstruction ``y_pred`` against ``y``, or else the clean ``x``."""
+        return ops.mean(ops.square((x if y is None else y) - y_pred))
 
 
 def pretrain(
@@ -60,7 +62,7 @@ def pretrain(
     keeper: Keeper | None = None,
     earlier: State | None = None,
 ) -> None:
-    """Train an autoencoder in place, as a denoising one, by Adam on the mean squared error.
+    """Train an autoencoder in place, as a denoising one, on the mean squared error.
 
     Parameters
     ----------
@@ -69,7 +71,8 @@ def pretrain(
     samples
         Clean spectrograms (N, F, T, C); every one is seen once an epoch, in a new order each epoch.
     settings
-        ``noise``, ``learning_rate``, ``batch``, ``epochs`` and ``seed`` are used.
+        ``noise``, ``augment``, ``optimizer``, ``learning_rate``, ``momentum``, ``batch``, ``epochs`` and
+        ``seed`` are used.
     log, progress
         Where each epoch, with its mean loss, measured with the noise on, and each step are told.
     keeper
@@ -83,7 +86,8 @@ def pretrain(
         When the loss is no longer finite.
     """
     denoiser = Denoiser(autoencoder, noise=settings.noise, seed=settings.seed)
-    runner = StepRunner(denoiser, learning_rate=settings.learning_rate, phase="pre-training")
+    runner = StepRunner(denoiser, descent=pretraining_descent(settings), phase="pre-training")
+    augment = Augmenter(settings.augment, seed=settings.seed, purpose="pretrain")
     keeper = keeper or Keeper()
     steps = count_batches(len(samples), settings.batch)
     total = settings.epochs * steps
@@ -97,7 +101,8 @@ def pretrain(
     keeper.follow("pretrain", runner.state)
     while runner.done < total:
         epoch = runner.done // steps + 1
-        loss = runner.step(read_batch(samples, next(batches)))
+        images = read_batch(samples, next(batches))
+        loss = runner.step(images) if augment.idle else runner.step(*augment(images, runner.done))
         progress("pretrain", runner.done, total, f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
         if runner.done == epoch * steps:
             mean = runner.take_means()["loss"]

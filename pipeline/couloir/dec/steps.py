@@ -1,4 +1,4 @@
-"""Make training steps by Adam, refuse losses that are not finite, and keep the mean of the others."""
+"""Make training steps, refuse losses that are not finite, and keep the mean of the others."""
 
 import math
 
@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from couloir.dec.backend import keras
 from couloir.dec.checkpoint import State
+from couloir.dec.optimizers import Descent
 from couloir.errors import TrainingError
+
+Targets = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 
 
 class StepRunner:
@@ -17,15 +20,15 @@ class StepRunner:
     ----------
     model
         A model whose ``compute_loss`` needs no more than the batch.
-    learning_rate
-        Adam's learning rate.
+    descent
+        The optimizer and its learning rate.
     phase
         What errors call this training.
     """
 
-    def __init__(self, model: keras.Model, *, learning_rate: float, phase: str) -> None:
-        self._model, self._learning_rate, self._phase = model, learning_rate, phase
-        optimizer = keras.optimizers.Adam(learning_rate)
+    def __init__(self, model: keras.Model, *, descent: Descent, phase: str) -> None:
+        self._model, self._descent, self._phase = model, descent, phase
+        optimizer = descent.make()
         model.compile(optimizer=optimizer)
         optimizer.build(model.trainable_variables)  # not at the first step: a checkpoint may be restored before it
         self._variables = [*model.variables, *optimizer.variables]
@@ -33,8 +36,8 @@ class StepRunner:
         self._sums: dict[str, float] = {}
         self._samples = 0
 
-    def step(self, images: NDArray[np.float32], targets: NDArray[np.float32] | None = None) -> float:
-        """Make one step and give its loss.
+    def step(self, images: NDArray[np.float32], targets: Targets | None = None) -> float:
+        """Make one step from images (n, F, T, C), with whatever the loss compares with, and give its loss.
 
         Raises
         ------
@@ -57,7 +60,7 @@ class StepRunner:
         return means
 
     def state(self) -> State:
-        """Give what a checkpoint keeps: weights, random seeds, Adam's moments, steps and running sums."""
+        """Give what a checkpoint keeps: weights, random seeds, the optimizer's moments, steps and running sums."""
         return {
             "variables": [keras.ops.convert_to_numpy(variable) for variable in self._variables],
             "done": self.done,
@@ -75,9 +78,9 @@ class StepRunner:
         """Refuse a loss that is not finite, naming the learning rate, which is the usual reason."""
         if math.isfinite(loss):
             return
-        rate = self._learning_rate
+        rate, setting = self._descent.learning_rate, self._descent.setting
         raise TrainingError(
-            f"The loss became {loss:g} at step {self.done} of {self._phase}, with train.learning_rate {rate:g}. "
+            f"The loss became {loss:g} at step {self.done} of {self._phase}, with {setting} {rate:g}. "
             f"Lower it (to {rate / 10:g}, say; the published value is 0.001), or check that the spectrograms "
             "are standardised (spectrogram.transform)."
         )
