@@ -83,7 +83,7 @@ def test_rotation_zoom_and_shift_are_scipys_affine_transform(images):
     changed = transform(images, **{name: np.full(40, value) for name, value in draws.items()})
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
     centre = np.array([5.5, 9.5])
-    offset = centre - matrix @ ([*centre, rows, columns])
+    offset = centre - matrix @ (centre + np.array([rows, columns]))
     for number, component in ((0, 0), (7, 2)):
         plane = images[number, :, :, component]
         expected = ndimage.affine_transform(plane, matrix, offset, order=1, mode="nearest")
