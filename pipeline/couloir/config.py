@@ -270,6 +270,9 @@ class TrainConfig(Section):
     """Clustering ends when fewer than this share of labels change between two renewals."""
     max_iterations: Annotated[int, Field(ge=0)] = 30_000
     """Clustering ends after this many iterations at the latest."""
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Share of the windows that is not trained on, but measures what a new event may look like (novelty);
+    whole hours are held out together. 0 trains on all, as published, and rejects nothing."""
     kmeans_starts: Annotated[int, Field(ge=1)] = 20
     """Starts of the k-means that gives the first centroids."""
     seed: int = 42
@@ -285,6 +288,9 @@ class CatalogConfig(Section):
     """Events on at least this many stations within coincidence_s make one network event; null: not looked for."""
     coincidence_s: Positive = 10.0
     """Longest time between the first and the last onset of a network event, s."""
+    false_reject_rate: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Events too unlike the training's are of class `unknown`; at most this share of such events as the training
+    had is rejected by mistake. 0 rejects nothing."""
     truth: Url | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""

@@ -146,12 +146,13 @@ def show_cost(outcomes: Sequence[Outcome]) -> None:
 def show_clusters(rows: Sequence[ClusterRow]) -> None:
     """Print the table of clusters."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("cluster", "events", "typical hour (UTC)", "majority class", "purity", "labelled"):
+    for name in ("cluster", "events", "rejected", "typical hour (UTC)", "majority class", "purity", "labelled"):
         table.add_column(name, justify="left" if name == "majority class" else "right")
     for row in sorted(rows, key=lambda row: -row.events):
         table.add_row(
             str(row.cluster),
             f"{row.events:,}",
+            f"{row.rejected:,}",
             "-" if row.typical_hour is None else f"{row.typical_hour:02d}-{(row.typical_hour + 1) % 24:02d}",
             row.majority_class or "-",
             "-" if row.purity is None else f"{row.purity:.2f}",

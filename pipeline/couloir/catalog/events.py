@@ -40,14 +40,18 @@ SCHEMA = pa.schema(
         ("stations", pa.int32()),
         ("cluster", pa.int32()),
         ("confidence", pa.float32()),
+        ("margin", pa.float32()),
         ("novelty", pa.float32()),
+        ("novelty_p", pa.float32()),
+        ("rejected", pa.bool_()),
         ("class", pa.string()),
         ("label", pa.string()),
         ("model_id", pa.string()),
         ("run_id", pa.string()),
     ]
 )
-"""Columns of the catalog. `class` is the cluster's, from the labels of all its events; `label` the event's own."""
+"""Columns of the catalog. `class` is the cluster's, from the labels of all its events, or `unknown` for one that is
+rejected; `label` the event's own."""
 
 
 def build_table(columns: Mapping[str, Any]) -> pa.Table:

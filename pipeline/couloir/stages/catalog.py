@@ -27,8 +27,11 @@ from couloir.store.spectrograms import SpectrogramArchive
 
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
+    from couloir.dec.novelty import Verdict
 
-CATALOG_VERSION = 2
+CATALOG_VERSION = 3
+UNKNOWN = "unknown"
+"""Class of an event that is rejected: unlike anything the model knows."""
 PCA_COMPONENTS = 30
 
 
@@ -80,13 +83,16 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     truth = read_truth(truth_place) if truth_place else []
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
+    from couloir.dec.novelty import load_novelty
 
     with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
         files = fetch_model(config, archive, Path(here))
         initial = np.load(files["initial_labels.npy"], allow_pickle=False)
         samples = in_memory(archive)
+        novelty = load_novelty(files["novelty.npz"])
         assignment = assign(load_model(files["dec.keras"]), samples)
-    table = build_table(_columns(config, archive, assignment))
+    verdict = novelty.judge(*assignment.place, rate=config.catalog.false_reject_rate)
+    table = build_table(_columns(config, archive, assignment, verdict))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
     labels = matching.labels if matching else [None] * len(table)
     classes, rows = _classify(config, table, labels)
@@ -123,7 +129,9 @@ def _truth_place(config: RunConfig) -> Location | None:
     return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
 
 
-def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment") -> dict[str, Any]:
+def _columns(
+    config: RunConfig, archive: SpectrogramArchive, assignment: "Assignment", verdict: "Verdict"
+) -> dict[str, Any]:
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
     bands = [archive.blocks[number].band for number in archive.block_numbers()]
     stored = {name: archive.column(name) for name in COLUMNS}
@@ -138,7 +146,10 @@ def _columns(config: RunConfig, archive: SpectrogramArchive, assignment: "Assign
         "duration_s": (stored["end_time"] - stored["onset_time"]) / NS_PER_S,
         "cluster": assignment.cluster,
         "confidence": assignment.confidence,
-        "novelty": assignment.novelty,
+        "margin": assignment.margin,
+        "novelty": verdict.score,
+        "novelty_p": verdict.p,
+        "rejected": verdict.rejected,
         "unit": [UNITS[number] for number in stored["unit"]],
         **_network_events(config, stored["onset_time"], stations),
         "class": [None] * n,
@@ -169,7 +180,7 @@ def _network_events(config: RunConfig, onsets: NDArray[np.int64], stations: Sequ
 def _classify(
     config: RunConfig, table: pa.Table, labels: Sequence[str | None]
 ) -> tuple[list[str | None], list[ClusterRow]]:
-    """Give each event the class of its cluster, and describe the clusters."""
+    """Give each event the class of its cluster, if it is not rejected, and describe the clusters."""
     from couloir.dec.assess import majority_classes
 
     clusters = numpy_column(table, "cluster")
@@ -184,7 +195,9 @@ def _classify(
         )
         for row in majority
     ]
-    return [majority[cluster].name for cluster in clusters], rows
+    rejected = numpy_column(table, "rejected")
+    classes = [UNKNOWN if out else majority[cluster].name for cluster, out in zip(clusters, rejected, strict=True)]
+    return classes, rows
 
 
 def _pca_labels(config: RunConfig, samples: Any) -> NDArray[np.int32]:

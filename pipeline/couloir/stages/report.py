@@ -102,7 +102,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     assessment = read_assessment(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
-        facts=_facts(config, outcomes),
+        facts=(*_facts(config, outcomes), _rejected(config, table)),
         sampling_rate=config.detect.sampling_rate,
         window_s=config.detect.window_s,
         before_onset_s=config.detect.before_onset_s,
@@ -245,6 +245,12 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
     text = place.read_text()
     collapse = json.loads(text).get("collapse", []) if text else []
     return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse)
+
+
+def _rejected(config: RunConfig, table: pa.Table) -> tuple[str, str]:
+    number, rate = int(numpy_column(table, "rejected").sum()), config.catalog.false_reject_rate
+    told = f"{number:,} of {len(table):,} events are of class unknown (at most {rate:.1%} of known ones by mistake)"
+    return "Rejected", told
 
 
 def _places(stations: Sequence[str]) -> str:

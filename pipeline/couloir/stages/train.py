@@ -16,6 +16,8 @@ import psutil
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
+from couloir.identifiers import NS_PER_S
+from couloir.stages.background import make_background
 from couloir.stages.marks import StagePlace, begin, complete, is_current
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.spectrograms import SpectrogramArchive
@@ -23,7 +25,10 @@ from couloir.store.spectrograms import SpectrogramArchive
 if TYPE_CHECKING:
     from couloir.dec.samples import Samples
 
-MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy")
+MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy", "novelty.npz")
+BACKGROUND = 400
+"""Spectrograms of noise by which novelty knows noise."""
+HOUR_NS = 3600 * NS_PER_S
 _CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
@@ -92,7 +97,13 @@ def train(
     )
     with _working_folder() as folder:
         trained = train_dec(
-            in_memory(archive, check_stop), config.train, folder=folder, progress=progress, keeper=keeper
+            in_memory(archive, check_stop),
+            config.train,
+            folder=folder,
+            progress=progress,
+            keeper=keeper,
+            groups=archive.column("onset_time") // HOUR_NS,
+            background=make_background(archive, config, count=BACKGROUND) if config.train.holdout else None,
         )
         np.save(folder / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
         finished = begin(place, check_stop)
