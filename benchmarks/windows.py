@@ -4,7 +4,6 @@ import datetime as dt
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -17,11 +16,13 @@ from couloir.compute import open_pool
 from couloir.config import RunConfig
 from couloir.identifiers import NS_PER_S
 from couloir.runfile import build
+from couloir.stages.background import make_background
 from couloir.stages.detect import detect
 from couloir.stages.midnight import DetectedDays
 from couloir.stages.plan import Plan, plan
 from couloir.stages.run import open_archive
 from couloir.stages.settings import Picturing, detection_rule
+from couloir.stages.train import BACKGROUND
 from couloir.store.location import Location
 from couloir.synth import SynthSpec, write_archive
 
@@ -47,8 +48,8 @@ class Pictures:
 
 def synthesise(
     spec: SynthSpec, *, background: int, seed: int = 0, sections: dict[str, dict[str, object]] | None = None
-) -> tuple[Pictures, Pictures]:
-    """Detect in a synthetic archive; give its events, and windows of the noise between them.
+) -> tuple[Pictures, Pictures, NDArray[np.float16] | None]:
+    """Detect in a synthetic archive; give its events, noise between them, and noise as training makes it.
 
     Parameters
     ----------
@@ -72,14 +73,16 @@ def synthesise(
                 **(sections or {}),
             }
         )
-        return events_of(config, truth), noise_of(config, truth, background, seed=seed)
+        events = events_of(config, truth)
+        made = make_background(open_archive(config, plan(config)), config, count=BACKGROUND)
+        return events, noise_of(config, truth, background, seed=seed), made
 
 
 def events_of(config: RunConfig, truth: Sequence[Interval]) -> Pictures:
     """Detect in an archive, and label each window by the interval that it overlaps most."""
     made = plan(config)
     with open_pool(config.compute) as pool:
-        detect(config, made.inventory, pool, progress=lambda outcome: None)
+        detect(config, made.inventory, pool, progress=lambda _: None)
     archive = open_archive(config, made)
     station = np.array([archive.blocks[number].band.station for number in archive.block_numbers()])
     start, onset, end = (archive.column(name) for name in ("start_time", "onset_time", "end_time"))
@@ -128,15 +131,3 @@ def _detected(config: RunConfig, made: Plan, key: object) -> DetectedDays:
 
 def _window_ns(config: RunConfig) -> int:
     return round(config.detect.window_s * NS_PER_S)
-
-
-def keep(pictures: Pictures, place: Path) -> None:
-    """Write pictures to an ``.npz`` file."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(place, spectrograms=pictures.spectrograms, labels=pictures.labels, onsets=pictures.onsets)
-
-
-def kept(place: Path) -> Pictures:
-    """Read pictures back."""
-    with np.load(place) as held:
-        return Pictures(held["spectrograms"], held["labels"], held["onsets"])

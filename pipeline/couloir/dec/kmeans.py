@@ -41,4 +41,4 @@ def run_kmeans(
 
 def nearest(vectors: NDArray[np.floating[Any]], centroids: NDArray[np.float32]) -> NDArray[np.int32]:
     """Give the number (N,) of the centroid (K, D) that each vector (N, D) is nearest to."""
-    return pairwise_distances_argmin(vectors, centroids).astype(np.int32)
+    return np.asarray(pairwise_distances_argmin(vectors, centroids), np.int32)

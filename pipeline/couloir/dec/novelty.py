@@ -54,7 +54,7 @@ class Novelty:
     Attributes
     ----------
     centre, basis
-        (D,) and (D, P): latent vectors less ``centre``, times ``basis``, are uncorrelated, of variance 1.
+        (D,) and (D, P): latent vectors less ``centre``, times ``basis``, are uncorrelated.
     error_scale
         (2,): mean and standard deviation of the log reconstruction error.
     weights, means, precisions
@@ -147,7 +147,7 @@ def fit_novelty(
     if len(latent) > MOST:
         some = np.sort(make_generator(seed, "novelty").choice(len(latent), MOST, replace=False))
         latent, error = latent[some], error[some]
-    centre, basis = _whitening(latent.astype(np.float64))
+    centre, basis = _principal(latent.astype(np.float64))
     reduced = (latent - centre) @ basis
     logs = _log(error)
     scale = np.array([logs.mean(), logs.std() or 1.0])
@@ -192,18 +192,17 @@ def load_novelty(path: Path) -> Novelty:
             return Novelty(**{name: held[name] for name in Novelty.__dataclass_fields__})
     except (OSError, ValueError, KeyError) as error:
         raise MissingStageError(
-            f"{path} holds no calibration of novelty ({type(error).__name__}). Train again with: couloir train --redo."
+            f"{path} holds no calibration of novelty ({type(error).__name__}). "
+            "Train again with: couloir train --redo."
         ) from error
 
 
-def _whitening(latent: Floats) -> tuple[Floats, Floats]:
-    """Give the centre (D,) and the whitened principal components (D, P); directions without spread are left out."""
+def _principal(latent: Floats) -> tuple[Floats, Floats]:
+    """Give the centre (D,) and the first principal components (D, P), on one scale: their mean variance is 1."""
     centre = latent.mean(axis=0)
     variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(latent, rowvar=False)))
-    variance, directions = variance[::-1][:DIMENSIONS], directions[:, ::-1][:, :DIMENSIONS]
-    spread = variance > 1e-6 * max(variance[0], 1e-12)
-    spread[0] = True
-    return centre, directions[:, spread] / np.sqrt(np.maximum(variance[spread], 1e-12))
+    first = slice(None, -DIMENSIONS - 1, -1)
+    return centre, directions[:, first] / np.sqrt(max(variance[first].mean(), 1e-12))
 
 
 def _log_density(points: Floats, weights: Floats, means: Floats, precisions: Floats) -> Floats:
@@ -248,7 +247,7 @@ def _surprise(answers: Floats, body: Floats) -> Floats:
     """Give minus the log of the share of training samples that answer as strongly."""
     quantiles, excess = body[:-1], body[-1]
     share = 1 - np.interp(answers, quantiles, np.arange(len(quantiles)) / 100)
-    return -np.log(share) + np.maximum(answers - quantiles[-1], 0) / excess
+    return np.asarray(-np.log(share) + np.maximum(answers - quantiles[-1], 0) / excess)
 
 
 def _log(error: NDArray[np.float32]) -> Floats:

@@ -17,8 +17,8 @@ from couloir.dec.keeper import Keeper
 from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
-from couloir.dec.novelty import NOVELTY, fit_novelty, save_novelty
 from couloir.dec.notes import note_batch, note_collapse, warn_collapse
+from couloir.dec.novelty import NOVELTY, fit_novelty, save_novelty
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics

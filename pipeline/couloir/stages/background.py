@@ -55,13 +55,19 @@ def make_background(archive: SpectrogramArchive, config: RunConfig, *, count: in
     if not len(chosen):
         return None
     noise = np.concatenate(
-        [magnitudes(fill_gaps(part), picturing.shape)[:, :, :frames] for part in np.array_split(waveforms, len(waveforms) // 32 + 1)]
+        [
+            magnitudes(fill_gaps(part), picturing.shape)[:, :, :frames]
+            for part in np.array_split(waveforms, len(waveforms) // 32 + 1)
+        ]
     )
     numbers = archive.block_numbers()[chosen]
     sensors = np.array([str(archive.blocks[number].band) for number in numbers])
     noise, sensors = _quietest(noise, sensors, archive.column("median")[chosen])
     pictures = np.stack(
-        [_compose(noise[sensors == sensors[i]], config.spectrogram.times, generator) for i in generator.integers(len(noise), size=count)]
+        [
+            _compose(noise[sensors == sensors[i]], config.spectrogram.times, generator)
+            for i in generator.integers(len(noise), size=count)
+        ]
     )
     return normalise(pictures, np.ones(3, bool), config.spectrogram.transform).astype(np.float16)
 
@@ -79,9 +85,7 @@ def _quietest(
     return noise[kept] / level[kept, None, None, None], sensors[kept]
 
 
-def _compose(
-    noise: NDArray[np.float32], times: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
+def _compose(noise: NDArray[np.float32], times: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """Lay the noise (n, F, t, 3) of random events side by side until there are `times` frames."""
     pieces = -(-times // noise.shape[2])
     some = generator.choice(len(noise), pieces, replace=len(noise) < pieces)

@@ -249,7 +249,9 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
 
 def _rejected(config: RunConfig, table: pa.Table) -> tuple[str, str]:
     number, rate = int(numpy_column(table, "rejected").sum()), config.catalog.false_reject_rate
-    told = f"{number:,} of {len(table):,} events are of class unknown (at most {rate:.1%} of known ones by mistake)"
+    told = (
+        f"{number:,} of {len(table):,} events are of class unknown (at most {rate:.1%} of known ones by mistake)"
+    )
     return "Rejected", told
 
 
