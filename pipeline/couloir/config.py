@@ -294,6 +294,9 @@ class CatalogConfig(Section):
     truth: Url | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""
+    labels: Url | None = None
+    """Labels given by hand (CSV: event_id, class; or station, class, start_time, end_time) that name the clusters;
+    without it the truth does."""
 
 
 class ComputeConfig(Section):

@@ -20,12 +20,14 @@ from rich.text import Text
 from couloir.catalog.clusters import ClusterRow
 from couloir.identifiers import BandId
 from couloir.stages.assessment import Assessment
+from couloir.stages.naming import naming_in_words
 from couloir.stages.outcomes import count_up
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
 from couloir.store.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from couloir.dec.naming import Naming
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
@@ -171,6 +173,19 @@ def show_assessment(assessment: Assessment) -> None:
         values = (row.purity, row.nmi, row.ari, row.hungarian_accuracy)
         table.add_row(row.method, *(f"{value:.3f}" for value in values))
     out.print(table)
+
+
+def show_naming(naming: "Naming") -> None:
+    """Print how well the clusters' names tell each class, and how many labels were enough."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("class, by names made without it")
+    for name in ("labels", "precision", "recall"):
+        table.add_column(name, justify="right")
+    for row in naming.classes:
+        precision = "-" if row.precision is None else f"{row.precision:.3f}"
+        table.add_row(Text(row.name), f"{row.labels:,}", precision, f"{row.recall:.3f}")
+    out.print(table)
+    out.print(naming_in_words(naming))
 
 
 def show_verified(found: "Verified") -> None:

@@ -138,7 +138,10 @@ def train(
     save_model(model, folder / MODEL)
     save_novelty(novelty.calibrated(*assignment.at(held).place), folder / NOVELTY)
     metrics = gather_metrics(model, assignment, settings=settings, clustered=clustered, notes=notes)
-    write_metrics({**metrics, "held_out": len(held), "seconds": round(seconds, 1)}, folder / METRICS)
+    write_metrics(
+        {**metrics, "batch": min(settings.batch, len(fit)), "held_out": len(held), "seconds": round(seconds, 1)},
+        folder / METRICS,
+    )
     warn_collapse(clustered)
     return Trained(
         model=model,

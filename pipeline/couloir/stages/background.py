@@ -49,6 +49,8 @@ def make_background(archive: SpectrogramArchive, config: RunConfig, *, count: in
     chosen = np.flatnonzero((archive.column("window") == 0) & (archive.column("coverage") == 1))
     if len(chosen) > EVENTS:
         chosen = np.sort(generator.choice(chosen, EVENTS, replace=False))
+    if not len(chosen):
+        return None
     waveforms = archive.waveforms(chosen)
     whole = ~np.isnan(waveforms).any(axis=(1, 2))
     chosen, waveforms = chosen[whole], waveforms[whole]

@@ -14,11 +14,12 @@ from couloir.catalog.coincidence import associate
 from couloir.catalog.events import build_table, numpy_column, write_events
 from couloir.catalog.latent import write_latent
 from couloir.catalog.quakeml import write_quakeml
-from couloir.catalog.truth import Matching, read_truth
+from couloir.catalog.truth import Matching, read_labels, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.naming import judge_names, name_events, write_naming
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.train import fetch_model, has_model, in_memory, model_id, quieten_tensorflow
 from couloir.store.events import COLUMNS, UNITS, event_id, network_event_id
@@ -44,12 +45,13 @@ def run_id(config: RunConfig, archive: SpectrogramArchive) -> str:
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:
     """Say what a catalog is made from."""
     truth = _truth_place(config)
-    text = truth.read_text() if truth else None
+    labels = _labels_place(config)
+    texts = [place.read_text() if place else None for place in (truth, labels)]
     return {
         "version": CATALOG_VERSION,
         "model_id": model_id(config, archive),
         "run_id": run_id(config, archive),
-        "catalog": content_hash(config.catalog, text),
+        "catalog": content_hash(config.catalog, *texts),
     }
 
 
@@ -73,7 +75,7 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     MissingStageError
         When the run has no model.
     ConfigError
-        When `catalog.truth` cannot be read.
+        When `catalog.truth` or `catalog.labels` cannot be read, or names an event that is not there.
     """
     place = output_of(config) / "catalog"
     mark = catalog_mark(config, archive)
@@ -81,6 +83,8 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
         return False
     truth_place = _truth_place(config)
     truth = read_truth(truth_place) if truth_place else []
+    labels_place = _labels_place(config)
+    by_hand = read_labels(labels_place) if labels_place else None
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
     from couloir.dec.novelty import load_novelty
@@ -95,8 +99,11 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
     table = build_table(_columns(config, archive, assignment, verdict))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
     labels = matching.labels if matching else [None] * len(table)
-    classes, rows = _classify(config, table, labels)
-    table = _replace(_replace(table, "label", labels), "class", classes)
+    given = name_events(table, *by_hand, window_s=config.detect.window_s) if by_hand else labels
+    classes, rows = _classify(config, table, given)
+    known = [theirs or ours for theirs, ours in zip(labels, given, strict=True)]
+    table = _replace(_replace(table, "label", known), "class", classes)
+    naming = judge_names(config, given, assignment.cluster, verdict.rejected)
 
     folder = begin(place, check)
     write_clusters(folder, rows)
@@ -111,6 +118,7 @@ def catalog(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[
         write_assessment(folder, assess(labels, classes, methods, matching))
     else:
         (place / "assessment.json").remove()
+    write_naming(folder, naming)
     if config.catalog.quakeml:
         write_quakeml(folder, table)
     else:
@@ -127,6 +135,10 @@ def has_catalog(config: RunConfig, archive: SpectrogramArchive) -> bool:
 
 def _truth_place(config: RunConfig) -> Location | None:
     return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
+
+
+def _labels_place(config: RunConfig) -> Location | None:
+    return Location(config.catalog.labels, config.archive.storage_options) if config.catalog.labels else None
 
 
 def _columns(

@@ -19,11 +19,21 @@ from couloir.catalog.truth import VISIBLE_SNR
 from couloir.config import RunConfig
 from couloir.errors import MissingStageError
 from couloir.identifiers import BandId
-from couloir.report import ClusterView, DayOutcome, DetectionRow, ReportData, ScoreRow, TypicalEvent, render
+from couloir.report import (
+    ClusterView,
+    DayOutcome,
+    DetectionRow,
+    NamingRow,
+    ReportData,
+    ScoreRow,
+    TypicalEvent,
+    render,
+)
 from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.naming import naming_in_words, read_naming
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.events import event_id
@@ -99,7 +109,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     shown, plane = _latent_map(config, table)
     cluster = numpy_column(table, "cluster")
     views = _views(archive, table, rows)
-    assessment = read_assessment(output / "catalog")
+    assessment, naming = read_assessment(output / "catalog"), read_naming(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
         facts=(*_facts(config, outcomes), _rejected(config, table)),
@@ -127,6 +137,8 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
             DetectionRow(d.name, d.truth, d.detected, d.recall, d.precision)
             for d in (assessment.detection if assessment else ())
         ),
+        naming=tuple(NamingRow(**vars(row)) for row in (naming.classes if naming else ())),
+        naming_note=naming_in_words(naming) if naming else "",
         confusion=(assessment.classes, _confusion(assessment.confusion, rows)) if assessment else None,
         warnings=_training_warnings(output / "model" / "metrics.json"),
         spectrogram_label=_LABELS[config.spectrogram.transform],
