@@ -264,6 +264,9 @@ class TrainConfig(Section):
     """Weight of the mean squared reconstruction error."""
     alpha: Positive = 1.0
     """Degrees of freedom of Student's t in the soft assignment."""
+    target_balance: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """How strongly the target distribution evens out the clusters' sizes: exponent of the soft sizes f_j. 1 is
+    Xie's; below 1 a rare class is less drawn into, or out of, a large one; 0 only sharpens."""
     update_interval: Annotated[int, Field(ge=1)] = 150
     """Iterations between two renewals of the target distribution."""
     tolerance: Share = 0.001
