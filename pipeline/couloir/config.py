@@ -306,12 +306,18 @@ class TrainConfig(Section):
     """Weight of the mean squared reconstruction error; with 0 the clustering leaves the decoder as it is."""
     alpha: Positive = 1.0
     """Degrees of freedom of Student's t in the soft assignment."""
+    target_balance: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """How strongly the target distribution evens out the clusters' sizes: exponent of the soft sizes f_j. 1 is
+    Xie's; below 1 a rare class is less drawn into, or out of, a large one; 0 only sharpens."""
     update_interval: Annotated[int, Field(ge=1)] = 150
     """Iterations between two renewals of the target distribution."""
     tolerance: Share = 0.001
     """Clustering ends when fewer than this share of labels change between two renewals."""
     max_iterations: Annotated[int, Field(ge=0)] = 30_000
     """Clustering ends after this many iterations at the latest."""
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Share of the windows that is not trained on, but measures what a new event may look like (novelty);
+    whole hours are held out together. 0 trains on all, as published, and rejects nothing."""
     kmeans_starts: Annotated[int, Field(ge=1)] = 20
     """Starts of the k-means that gives the first centroids."""
     keep: Literal["best", "last"] = "best"
@@ -364,9 +370,15 @@ class CatalogConfig(Section):
     """Events on at least this many stations within coincidence_s make one network event; null: not looked for."""
     coincidence_s: Positive = 10.0
     """Longest time between the first and the last onset of a network event, s."""
+    false_reject_rate: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Events too unlike the training's are of class `unknown`; at most this share of such events as the training
+    had is rejected by mistake. 0 rejects nothing."""
     truth: Url | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""
+    labels: Url | None = None
+    """Labels given by hand (CSV: event_id, class; or station, class, start_time, end_time) that name the clusters;
+    without it the truth does."""
 
 
 class ComputeConfig(Section):

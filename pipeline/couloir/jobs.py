@@ -15,6 +15,7 @@ from couloir.terminal import (
     show_assessment,
     show_clusters,
     show_cost,
+    show_naming,
     show_outcomes,
     show_selection,
     show_stability,
@@ -219,6 +220,7 @@ def show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> Non
     """Show the clusters, the scores and the costs, and where the rest is."""
     from couloir.catalog.clusters import read_clusters
     from couloir.stages.assessment import read_assessment
+    from couloir.stages.naming import read_naming
     from couloir.stages.run import places
     from couloir.stages.settings import output_of
 
@@ -228,6 +230,9 @@ def show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> Non
     if assessment := read_assessment(place):
         click.echo()
         show_assessment(assessment)
+    if naming := read_naming(place):
+        click.echo()
+        show_naming(naming)
     if outcomes:
         click.echo()
         show_cost(outcomes)

@@ -20,12 +20,14 @@ from rich.text import Text
 from couloir.catalog.clusters import ClusterRow
 from couloir.identifiers import BandId
 from couloir.stages.assessment import Assessment
+from couloir.stages.naming import naming_in_words
 from couloir.stages.outcomes import count_up
 from couloir.stages.plan import Plan
 from couloir.stages.throughput import add_up
 from couloir.store.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from couloir.dec.naming import Naming
     from couloir.stages.card import Card
     from couloir.stages.select import Row, Selection
     from couloir.stages.verify import Verified
@@ -148,12 +150,13 @@ def show_cost(outcomes: Sequence[Outcome]) -> None:
 def show_clusters(rows: Sequence[ClusterRow]) -> None:
     """Print the table of clusters."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("cluster", "events", "typical hour (UTC)", "majority class", "purity", "labelled"):
+    for name in ("cluster", "events", "rejected", "typical hour (UTC)", "majority class", "purity", "labelled"):
         table.add_column(name, justify="left" if name == "majority class" else "right")
     for row in sorted(rows, key=lambda row: -row.events):
         table.add_row(
             str(row.cluster),
             f"{row.events:,}",
+            f"{row.rejected:,}",
             "-" if row.typical_hour is None else f"{row.typical_hour:02d}-{(row.typical_hour + 1) % 24:02d}",
             row.majority_class or "-",
             "-" if row.purity is None else f"{row.purity:.2f}",
@@ -229,6 +232,19 @@ def show_stability(stability: Mapping[str, Any]) -> None:
         f"{stability['mean_matched_accuracy']:.1%} of events in matched clusters; all agree on "
         f"{stability['unanimous']:.1%} of events. The model is that of seed {stability['model_seed']}."
     )
+
+
+def show_naming(naming: "Naming") -> None:
+    """Print how well the clusters' names tell each class, and how many labels were enough."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("class, by names made without it")
+    for name in ("labels", "precision", "recall"):
+        table.add_column(name, justify="right")
+    for row in naming.classes:
+        precision = "-" if row.precision is None else f"{row.precision:.3f}"
+        table.add_row(Text(row.name), f"{row.labels:,}", precision, f"{row.recall:.3f}")
+    out.print(table)
+    out.print(naming_in_words(naming))
 
 
 def show_verified(found: "Verified") -> None:

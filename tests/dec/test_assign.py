@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from couloir.dec.assign import assign, load_model
+from couloir.dec.holdout import hold_out
 from couloir.dec.reference import median_by_cluster
 from couloir.errors import MissingStageError, TrainingError
 
@@ -61,13 +62,13 @@ def test_no_samples_give_an_empty_assignment(trained, samples):
     assert empty.q.shape == (0, 3)
 
 
-def test_novelty_is_the_larger_ratio_to_the_clusters_medians(trained, assignment):
+def test_novelty_is_the_larger_ratio_to_the_medians_of_what_was_trained_on(trained, assignment, settings):
     centroids = trained.model.get_layer("clustering").get_weights()[0]
     distance = np.linalg.norm(assignment.latent - centroids[assignment.cluster], axis=1)
-    expected = np.empty(96)
+    expected, fit = np.empty(96), np.isin(np.arange(96), hold_out(96, settings)[0])
     for number in range(3):
         own = assignment.cluster == number
-        ratios = [values[own] / np.median(values[own]) for values in (distance, assignment.reconstruction_error)]
+        ratios = [v[own] / np.median(v[own & fit]) for v in (distance, assignment.reconstruction_error)]
         expected[own] = np.max(ratios, axis=0)
     np.testing.assert_allclose(assignment.novelty, expected, rtol=1e-3)
 

@@ -105,6 +105,22 @@ def test_target_distribution_sharpens_assignments_when_clusters_are_of_equal_siz
     np.testing.assert_allclose(target_distribution(q)[0], [0.49 / 0.58, 0.09 / 0.58], rtol=1e-6)
 
 
+@quick
+@given(assignments)
+def test_the_balance_is_the_exponent_of_the_clusters_soft_sizes(q):
+    for balance in (0.0, 0.5, 2.0):
+        terms = q**2 / q.sum(axis=0) ** balance
+        expected = terms / terms.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(target_distribution(q, balance=balance), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_less_balance_draws_fewer_samples_out_of_a_large_cluster():
+    q = np.array([[0.55, 0.45]] + [[0.9, 0.1]] * 50)
+    drawn = [float(target_distribution(q, balance=balance)[0, 1]) for balance in (1.0, 0.5, 0.0)]
+    assert drawn[0] > 0.5 > drawn[2]
+    assert drawn == sorted(drawn, reverse=True)
+
+
 def test_target_distribution_depends_on_the_whole_archive():
     q = np.array([[0.6, 0.4], [0.9, 0.1], [0.9, 0.1]])
     assert not np.allclose(target_distribution(q)[0], target_distribution(q[:1])[0])

@@ -47,3 +47,10 @@ def test_training_stops_when_labels_rest_or_iterations_are_used_up(settings, ite
 def test_no_iterations_at_all_may_be_asked_for(settings):
     none = settings.model_copy(update={"max_iterations": 0})
     assert decide_stop(0, renewal(None), none) == "max_iterations"
+
+
+def test_targets_are_balanced_as_asked(trained, samples):
+    assigner = assigner_of(trained.model)
+    q = assigner.predict_on_batch(samples.astype(np.float32))
+    plain = renew_targets(assigner, samples, balance=0.0).targets
+    np.testing.assert_allclose(plain, target_distribution(q, balance=0.0), rtol=1e-3, atol=1e-6)

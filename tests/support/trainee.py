@@ -21,6 +21,12 @@ class Pictures:
     blocks = ()
     digest = "0123456789abcdef"
 
+    def column(self, name):
+        return np.zeros(len(self), np.int64) if name == "coverage" else np.arange(len(self)) * 10**12
+
+    def __len__(self):
+        return self.shape[0]
+
     def load(self, between=lambda: None):
         generator = np.random.default_rng(0)
         pictures = generator.normal(size=self.shape)

@@ -20,6 +20,8 @@ class ClusterRow:
     ----------
     share : float
         Of all events.
+    rejected : int
+        Of its events, those unlike anything the model knows.
     typical_hour : int or None
         UTC hour around which most of its events fall (over three hours); None when it is empty.
     majority_class, purity, labelled
@@ -34,6 +36,7 @@ class ClusterRow:
     median_duration_s: float | None
     median_snr: float | None
     median_confidence: float | None
+    rejected: int
     majority_class: str | None
     purity: float | None
     labelled: int
@@ -67,6 +70,7 @@ def describe_cluster(
         median_duration_s=middle("duration_s"),
         median_snr=middle("snr"),
         median_confidence=middle("confidence"),
+        rejected=int(numpy_column(table, "rejected")[mine].sum()),
         majority_class=majority_class,
         purity=None if purity is None else round(purity, 4),
         labelled=labelled,

@@ -40,7 +40,10 @@ SCHEMA = pa.schema(
         ("stations", pa.int32()),
         ("cluster", pa.int32()),
         ("confidence", pa.float32()),
+        ("margin", pa.float32()),
         ("novelty", pa.float32()),
+        ("novelty_p", pa.float32()),
+        ("rejected", pa.bool_()),
         ("consensus", pa.int32()),
         ("agreement", pa.float32()),
         ("class", pa.string()),
@@ -49,7 +52,8 @@ SCHEMA = pa.schema(
         ("run_id", pa.string()),
     ]
 )
-"""Columns of the catalog. `class` is the cluster's, from its events' labels or the model; `label` the event's."""
+"""Columns of the catalog. `class` is the cluster's, from its events' labels or the model, or `unknown` for one that
+is rejected; `label` the event's own."""
 
 
 def build_table(columns: Mapping[str, Any]) -> pa.Table:

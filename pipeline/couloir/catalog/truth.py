@@ -67,24 +67,65 @@ def read_truth(place: Location) -> list[Interval]:
     ConfigError
         When it is not there, lacks a column, or holds a time that is none.
     """
-    text = place.read_text()
-    if text is None:
-        raise ConfigError(f"catalog.truth: {place} does not exist")
-    reader = csv.DictReader(io.StringIO(text))
-    there = reader.fieldnames or ()
+    there, rows = _read_rows(place, "catalog.truth")
     if missing := [name for name in _REQUIRED if name not in there]:
         raise ConfigError(f"catalog.truth: {place} has no column {', '.join(missing)}; it has {', '.join(there)}")
+    return [
+        _interval(row, f"catalog.truth: {place} line {number}")
+        for number, row in rows
+        if row["class"] not in NOT_EVENTS
+    ]
+
+
+def read_labels(place: Location) -> tuple[dict[str, str], list[Interval]]:
+    """Read labels given by hand (CSV): classes of events by their event_id, and of intervals at stations.
+
+    Column class is needed, and event_id, or station, start_time and end_time; where a row has an event_id
+    the rest of it does not count.
+
+    Raises
+    ------
+    ConfigError
+        When it is not there, lacks a column, or has a row without a class, or with neither event nor interval.
+    """
+    there, rows = _read_rows(place, "catalog.labels")
+    if "class" not in there or not ("event_id" in there or set(_REQUIRED) <= set(there)):
+        raise ConfigError(
+            f"catalog.labels: {place} must have the columns class and event_id, or {', '.join(_REQUIRED)}; "
+            f"it has {', '.join(there)}"
+        )
+    by_id: dict[str, str] = {}
     intervals = []
-    for number, row in enumerate(reader, start=2):
-        if row["class"] in NOT_EVENTS:
-            continue
-        try:
-            start, end = _to_ns(row["start_time"]), _to_ns(row["end_time"])
-            snr = float(row["snr"]) if row.get("snr") else None
-        except ValueError as error:
-            raise ConfigError(f"catalog.truth: {place} line {number}: {error}") from error
-        intervals.append(Interval(row.get("network") or "", row["station"], row["class"], start, end, snr))
-    return intervals
+    for number, row in rows:
+        where, name = f"catalog.labels: {place} line {number}", (row["class"] or "").strip()
+        if not name:
+            raise ConfigError(f"{where}: no class; give one or remove the row")
+        if event := (row.get("event_id") or "").strip():
+            if by_id.setdefault(event, name) != name:
+                raise ConfigError(f"{where}: {event} is {by_id[event]} further up and {name} here; keep one")
+        elif all(row.get(key) for key in _REQUIRED):
+            intervals.append(_interval(row | {"class": name}, where))
+        else:
+            raise ConfigError(f"{where}: neither an event_id nor station, start_time and end_time")
+    return by_id, intervals
+
+
+def _read_rows(place: Location, setting: str) -> tuple[Sequence[str], list[tuple[int, dict[str, Any]]]]:
+    """Read a table: its columns, and its rows with the numbers of their lines."""
+    text = place.read_text()
+    if text is None:
+        raise ConfigError(f"{setting}: {place} does not exist")
+    reader = csv.DictReader(io.StringIO(text))
+    return reader.fieldnames or (), list(enumerate(reader, start=2))
+
+
+def _interval(row: dict[str, Any], where: str) -> Interval:
+    try:
+        start, end = _to_ns(row["start_time"]), _to_ns(row["end_time"])
+        snr = float(row["snr"]) if row.get("snr") else None
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return Interval(row.get("network") or "", row["station"], row["class"], start, end, snr)
 
 
 class Matching:

@@ -51,6 +51,15 @@ class Assignment:
     def __len__(self) -> int:
         return len(self.cluster)
 
+    def at(self, indices: NDArray[np.int64]) -> "Assignment":
+        """Give what the model says of some of the spectrograms."""
+        return Assignment(**{name: values[indices] for name, values in vars(self).items()})
+
+    @property
+    def place(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Latent vectors and reconstruction errors: what novelty is told from."""
+        return self.latent, self.reconstruction_error
+
 
 def load_model(path: Path) -> keras.Model:
     """Load a model that training has written; no code of the file's own is run.

@@ -47,16 +47,21 @@ def soft_assignment(latent: Tensor, centroids: Tensor, *, alpha: float = 1.0) ->
     return ops.softmax(logits, axis=-1)
 
 
-def target_distribution(q: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+def target_distribution(q: NDArray[np.floating[Any]], *, balance: float = 1.0) -> NDArray[np.float32]:
     """Sharpen soft assignments into the target p (Xie et al. 2016, eq. 3).
 
     p_ij = (q_ij^2 / f_j) / sum_k (q_ik^2 / f_k), with f_j = sum_i q_ij over all the samples given:
     the whole archive, for the f_j are the soft sizes of the clusters.
 
+    Dividing by f_j pulls samples from large clusters into small ones, so that all tend to one size. With
+    ``balance`` b it is f_j ** b: 1 is Xie's; at 0 sizes do not matter and p only sharpens q.
+
     Parameters
     ----------
     q
         Soft assignments (N, K).
+    balance
+        Exponent of the soft sizes, 0 or more.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def target_distribution(q: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """
     q = np.asarray(q, dtype=np.float64)
     sizes = q.sum(axis=0)
-    weights = np.divide(q**2, sizes, out=np.zeros_like(q), where=sizes > 0)
+    weights = np.divide(q**2, sizes if balance == 1 else sizes**balance, out=np.zeros_like(q), where=sizes > 0)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 

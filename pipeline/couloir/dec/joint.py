@@ -184,7 +184,8 @@ class _JointPhase:
         """Renew the targets, and judge the state that gave them."""
         labels = None if previous is None else previous.labels
         # Until the targets are there the state is that of the last step: pauses may keep it.
-        renewal = renew_targets(self._assigner, self._samples, previous=labels, pause=self._keeper.pause)
+        balance, pause = self._settings.target_balance, self._keeper.pause
+        renewal = renew_targets(self._assigner, self._samples, previous=labels, balance=balance, pause=pause)
         losses = self._judge(renewal, self._runner.take_means().get("reconstruction"))
         self._renewed_at = self._runner.done
         self._renewals, self._collapsed = self._renewals + 1, self._collapsed + bool(renewal.collapse)

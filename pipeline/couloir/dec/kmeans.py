@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
 from couloir.dec.seeds import derive_seed
@@ -36,3 +37,8 @@ def run_kmeans(
     with threadpool_limits(limits=1):
         kmeans.fit(vectors.astype(np.float64))
     return kmeans.cluster_centers_.astype(np.float32), kmeans.labels_.astype(np.int32)
+
+
+def nearest(vectors: NDArray[np.floating[Any]], centroids: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Give the number (N,) of the centroid (K, D) that each vector (N, D) is nearest to."""
+    return np.asarray(pairwise_distances_argmin(vectors, centroids), np.int32)

@@ -75,7 +75,7 @@ def gather_metrics(
     model's labels in its latent space, from -1 to 1, null where there is only one cluster; it knows
     no classes and says nothing of whether the clusters are the field's.
     """
-    kl = kl_divergence(target_distribution(assignment.q), assignment.q)
+    kl = kl_divergence(target_distribution(assignment.q, balance=settings.target_balance), assignment.q)
     reconstruction = float(assignment.reconstruction_error.mean())
     layer = model.get_layer(CLUSTERING)
     sizes = np.bincount(assignment.cluster, minlength=settings.clusters)

@@ -48,6 +48,7 @@ def renew_targets(
     samples: Samples,
     *,
     previous: NDArray[np.int32] | None = None,
+    balance: float = 1.0,
     pause: Callable[[], None] = never_stop,
 ) -> Renewal:
     """Assign the whole archive and sharpen the result into new targets; the decoder is not run.
@@ -60,12 +61,14 @@ def renew_targets(
         Spectrograms (N, F, T, C).
     previous
         The previous renewal's labels (N,), if there was one.
+    balance
+        As for `target_distribution`.
     pause
         Called after each batch.
     """
     q = predict(assigner, samples, pause=pause)
     labels = q.argmax(axis=1).astype(np.int32)
-    targets = target_distribution(q)
+    targets = target_distribution(q, balance=balance)
     return Renewal(
         targets=targets,
         labels=labels,

@@ -4,19 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from couloir.config import TrainConfig, content_hash
 from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
 from couloir.dec.checkpoint import FORMAT, State
 from couloir.dec.clustering import build_clustering_model
+from couloir.dec.holdout import Subset, hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.kmeans import run_kmeans
+from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.notes import note_batch, note_collapse, warn_collapse
+from couloir.dec.novelty import NOVELTY, fit_novelty, save_novelty
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics
@@ -36,7 +38,7 @@ class Trained:
         From spectrograms (N, F, T, C) to ``{"q", "reconstruction"}``, in its best state.
     initial_labels
         Labels of k-means on the pre-trained autoencoder's latent vectors, (N,) int32: the baseline
-        that clustering has to beat.
+        that clustering has to beat. Samples held out of training have their nearest centroid's.
     labels
         The model's own labels, largest q, (N,) int32.
     iterations
@@ -65,8 +67,10 @@ def train(
     folder: Path,
     progress: Progress | None = None,
     keeper: Keeper | None = None,
+    groups: ArrayLike | None = None,
+    background: Samples | None = None,
 ) -> Trained:
-    """Train a model and write ``dec.keras``, ``log.csv`` and ``metrics.json``, the last one last.
+    """Train a model and write ``dec.keras``, ``novelty.npz``, ``log.csv`` and ``metrics.json``, the last one last.
 
     The same seed, settings and samples give the same bytes of weights on the same machine's CPU, whether
     training ran through or was killed and went on from a checkpoint.
@@ -83,6 +87,10 @@ def train(
         Told the phases ``pretrain``, ``cluster`` and ``assign``, step by step.
     keeper
         Keeps checkpoints and may stop training; what it has kept of the same training is gone on from.
+    groups
+        (N,) a number a sample: samples of one group are held out of training together, or not at all.
+    background
+        Spectrograms (M, F, T, C) known to be noise; not trained on, but novelty knows noise by them.
 
     Returns
     -------
@@ -100,6 +108,8 @@ def train(
         When the clustering collapsed, or a checkpoint could not be used or written.
     """
     check_samples(samples, settings)
+    fit, held = hold_out(len(samples), settings, groups)
+    seen = Subset(samples, fit) if len(held) else samples
     keeper = keeper or Keeper()
     earlier = keeper.load(_identify(samples, settings))
     report = no_progress if progress is None else progress
@@ -108,19 +118,30 @@ def train(
     with TrainingLog(folder / LOG, earlier=earlier.get("log")) as log:
         keeper.follow("log", log.state)
         model, initial_labels = _initialise(
-            samples, earlier, settings=settings, log=log, progress=report, keeper=keeper
+            samples, earlier, fit=fit, settings=settings, log=log, progress=report, keeper=keeper
         )
         before = earlier.get("joint")
         clustered = cluster(
-            model, samples, settings=settings, log=log, progress=report, keeper=keeper, earlier=before
+            model, seen, settings=settings, log=log, progress=report, keeper=keeper, earlier=before
         )
         assignment = _assign(model, samples, progress=report, keeper=keeper)
         seconds = log.seconds
-    keep_reference(model, assignment)
-    notes = (*note_batch(settings, len(samples)), *note_collapse(clustered))
+        noise = None if background is None else _assign(model, background, progress=no_progress, keeper=keeper)
+    keep_reference(model, assignment.at(fit))
+    novelty = fit_novelty(
+        *assignment.at(fit).place,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        background=None if noise is None else noise.place,
+    )
+    notes = (*note_batch(settings, len(fit)), *note_collapse(clustered))
     save_model(model, folder / MODEL)
+    save_novelty(novelty.calibrated(*assignment.at(held).place), folder / NOVELTY)
     metrics = gather_metrics(model, assignment, settings=settings, clustered=clustered, notes=notes)
-    write_metrics({**metrics, "seconds": round(seconds, 1)}, folder / METRICS)
+    write_metrics(
+        {**metrics, "batch": min(settings.batch, len(fit)), "held_out": len(held), "seconds": round(seconds, 1)},
+        folder / METRICS,
+    )
     warn_collapse(clustered)
     return Trained(
         model=model,
@@ -148,6 +169,7 @@ def _initialise(
     samples: Samples,
     earlier: State,
     *,
+    fit: NDArray[np.int64],
     settings: TrainConfig,
     log: TrainingLog,
     progress: Progress,
@@ -158,10 +180,11 @@ def _initialise(
     If that was done earlier the model's weights are still to be restored.
     """
     autoencoder = build_autoencoder(samples.shape[1:], settings)
-    for note in note_batch(settings, len(samples)):
+    seen = samples if len(fit) == len(samples) else Subset(samples, fit)
+    for note in note_batch(settings, len(seen)):
         progress("pretrain", 0, settings.epochs, note)
     if "joint" in earlier:
-        steps = settings.epochs * count_batches(len(samples), settings.batch)
+        steps = settings.epochs * count_batches(len(seen), settings.batch)
         progress("pretrain", steps, steps, "done before")
         labels = earlier["initial_labels"]
         centroids = np.zeros((settings.clusters, settings.latent), np.float32)
@@ -169,7 +192,7 @@ def _initialise(
         before = earlier.get("pretrain")
         pretrain(
             autoencoder,
-            samples,
+            seen,
             settings=settings,
             log=log,
             progress=progress,
@@ -178,7 +201,9 @@ def _initialise(
         )
         latent = predict(encoder_of(autoencoder), samples, pause=keeper.pause)
         starts, seed = settings.kmeans_starts, settings.seed
-        centroids, labels = run_kmeans(latent, settings.clusters, starts=starts, seed=seed)
+        centroids, of_fit = run_kmeans(latent[fit], settings.clusters, starts=starts, seed=seed)
+        labels = nearest(latent, centroids)
+        labels[fit] = of_fit
     keeper.follow("initial_labels", lambda: labels)
     return build_clustering_model(autoencoder, centroids, alpha=settings.alpha), labels
 

@@ -116,6 +116,16 @@ class DetectionRow:
     precision: float | None
 
 
+@dataclass(frozen=True)
+class NamingRow:
+    """Score the clusters' names for one class by labels that did not name them; precision None where undefined."""
+
+    name: str
+    labels: int
+    precision: float | None
+    recall: float
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Gather what the report shows.
@@ -146,6 +156,8 @@ class ReportData:
         What became of each station-day.
     scores, detection
         Comparison with the truth; empty without a truth table.
+    naming, naming_note
+        How well the clusters' names tell each class, and how many labels were enough, a sentence.
     confusion
         Class names and a (classes, clusters) count of events, columns in the order of ``clusters``.
     warnings
@@ -183,6 +195,8 @@ class ReportData:
     outcomes: tuple[DayOutcome, ...] = ()
     scores: tuple[ScoreRow, ...] = ()
     detection: tuple[DetectionRow, ...] = ()
+    naming: tuple[NamingRow, ...] = ()
+    naming_note: str = ""
     confusion: tuple[tuple[str, ...], NDArray[np.integer[Any]]] | None = None
     warnings: tuple[str, ...] = ()
     map_method: str | None = None

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from couloir.catalog.coincidence import associate
 from couloir.catalog.events import build_table, numpy_column, write_events
 from couloir.catalog.latent import write_latent
 from couloir.catalog.quakeml import write_quakeml
-from couloir.catalog.truth import Matching, read_truth
+from couloir.catalog.truth import Matching, read_labels, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.identifiers import NS_PER_S
 from couloir.stages.assessment import assess, write_assessment
@@ -23,6 +24,7 @@ from couloir.stages.drift import NAME as DESCRIPTION
 from couloir.stages.drift import describe_assignment, training_sizes, write_description
 from couloir.stages.held import Mark, mark_in_use, read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.naming import judge_names, name_events, write_naming
 from couloir.stages.seeds import Votes, read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import write_structure
@@ -33,8 +35,11 @@ from couloir.store.spectrograms import SpectrogramArchive
 
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
+    from couloir.dec.novelty import Verdict
 
 CATALOG_VERSION = 3
+UNKNOWN = "unknown"
+"""Class of an event that is rejected: unlike anything the model knows."""
 PCA_COMPONENTS = 30
 
 
@@ -48,14 +53,15 @@ def run_id(config: RunConfig, archive: SpectrogramArchive, model: Mark) -> str:
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | None = None) -> dict[str, Any]:
     """Say what a catalog is made from; ``assigned`` where its model was not trained on these events."""
     truth = _truth_place(config)
-    text = truth.read_text() if truth else None
+    labels = _labels_place(config)
+    texts = [place.read_text() if place else None for place in (truth, labels)]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
     return {
         "version": CATALOG_VERSION,
         "model_id": model["model_id"],
         "run_id": run_id(config, archive, model),
-        "catalog": content_hash(config.catalog, text),
+        "catalog": content_hash(config.catalog, *texts),
     } | ({} if model == own else {"assigned": model["model_id"]})
 
 
@@ -90,7 +96,7 @@ def catalog(
     ModelFileError
         When its model takes spectrograms that are made otherwise.
     ConfigError
-        When `catalog.truth` cannot be read.
+        When `catalog.truth` or `catalog.labels` cannot be read, or names an event that is not there.
     """
     place = output_of(config) / "catalog"
     own = model_mark(config, archive)
@@ -100,10 +106,13 @@ def catalog(
         return False
     truth_place = _truth_place(config)
     truth = read_truth(truth_place) if truth_place else []
+    labels_place = _labels_place(config)
+    by_hand = read_labels(labels_place) if labels_place else None
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
     from couloir.dec.drift import ratios_to_training
     from couloir.dec.itself import measure_against_itself
+    from couloir.dec.novelty import load_novelty, without_calibration
 
     with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
         files = fetch_model(config, archive, Path(here), mark=model)
@@ -111,18 +120,26 @@ def catalog(
         card.refuse_unlike(config)
         initial = np.load(files["initial_labels.npy"], allow_pickle=False)
         network = load_model(files["dec.keras"])
+        novelty = None if card.imported else load_novelty(files["novelty.npz"])
         sizes = training_sizes(files["metrics.json"].read_text())
     samples = in_memory(archive)
     assignment = assign(network, samples)
     ratios = None if card.imported else ratios_to_training(network, assignment)
-    if card.imported:
+    if novelty is None:
         assignment = measure_against_itself(network, assignment)
+        verdict = without_calibration(assignment.novelty)
+    else:
+        verdict = novelty.judge(*assignment.place, rate=config.catalog.false_reject_rate)
+        assignment = replace(assignment, novelty=verdict.score.astype(np.float32))
     votes = read_votes(config, output_of(config) / "model") if model == own else None
-    table = build_table(_columns(config, archive, assignment, mark, votes))
+    table = build_table(_columns(config, archive, assignment, mark, verdict, votes))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
     labels = matching.labels if matching else [None] * len(table)
-    classes, rows = _classify(card, table, labels)
-    table = _replace(_replace(table, "label", labels), "class", classes)
+    given = name_events(table, *by_hand, window_s=config.detect.window_s) if by_hand else labels
+    classes, rows = _classify(card, table, given)
+    known = [theirs or ours for theirs, ours in zip(labels, given, strict=True)]
+    table = _replace(_replace(table, "label", known), "class", classes)
+    naming = judge_names(config, card.clusters, given, assignment.cluster, verdict.rejected)
 
     folder = begin(place, check)
     write_clusters(folder, rows)
@@ -150,6 +167,7 @@ def catalog(
             ratios=ratios,
         )
         write_description(folder, described)
+    write_naming(folder, naming)
     if config.catalog.quakeml:
         write_quakeml(folder, table)
     else:
@@ -168,11 +186,16 @@ def _truth_place(config: RunConfig) -> Location | None:
     return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
 
 
+def _labels_place(config: RunConfig) -> Location | None:
+    return Location(config.catalog.labels, config.archive.storage_options) if config.catalog.labels else None
+
+
 def _columns(
     config: RunConfig,
     archive: SpectrogramArchive,
     assignment: "Assignment",
     mark: dict[str, Any],
+    verdict: "Verdict",
     votes: Votes | None,
 ) -> dict[str, Any]:
     """Gather the catalog's columns in the order of the archive; labels and classes are still to come."""
@@ -189,7 +212,10 @@ def _columns(
         "duration_s": (stored["end_time"] - stored["onset_time"]) / NS_PER_S,
         "cluster": assignment.cluster,
         "confidence": assignment.confidence,
-        "novelty": assignment.novelty,
+        "margin": assignment.margin,
+        "novelty": verdict.score,
+        "novelty_p": [None] * n if np.isnan(verdict.p).any() else verdict.p,
+        "rejected": verdict.rejected,
         "consensus": votes.consensus if votes else [None] * n,
         "agreement": votes.agreement if votes else [None] * n,
         "unit": [UNITS[number] for number in stored["unit"]],
@@ -222,7 +248,7 @@ def _network_events(config: RunConfig, onsets: NDArray[np.int64], stations: Sequ
 def _classify(
     card: Card, table: pa.Table, labels: Sequence[str | None]
 ) -> tuple[list[str | None], list[ClusterRow]]:
-    """Give each event the class of its cluster, and describe the clusters.
+    """Give each event the class of its cluster, if it is not rejected, and describe the clusters.
 
     A cluster's class is the most frequent label of its events; without labels it is what the model calls it.
     """
@@ -241,7 +267,9 @@ def _classify(
         )
         for row in majority
     ]
-    return [names[cluster] for cluster in clusters], rows
+    rejected = numpy_column(table, "rejected")
+    classes = [UNKNOWN if out else names[cluster] for cluster, out in zip(clusters, rejected, strict=True)]
+    return classes, rows
 
 
 def _pca_labels(config: RunConfig, samples: Any, clusters: int) -> NDArray[np.int32]:

@@ -24,6 +24,7 @@ from couloir.report import (
     DayOutcome,
     DetectionRow,
     MergeView,
+    NamingRow,
     ReportData,
     ScoreRow,
     TypicalEvent,
@@ -35,6 +36,7 @@ from couloir.stages.catalog import catalog_mark, has_catalog
 from couloir.stages.drift import read_sentence
 from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.naming import naming_in_words, read_naming
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import read_structure
@@ -111,11 +113,11 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     shown, plane = _latent_map(config, table)
     cluster = numpy_column(table, "cluster")
     views = _views(archive, table, rows)
-    assessment = read_assessment(output / "catalog")
+    assessment, naming = read_assessment(output / "catalog"), read_naming(output / "catalog")
     structure = read_structure(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
-        facts=_facts(config, outcomes),
+        facts=(*_facts(config, outcomes), _rejected(config, table)),
         sampling_rate=config.detect.sampling_rate,
         window_s=config.detect.window_s,
         before_onset_s=config.detect.before_onset_s,
@@ -140,6 +142,8 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
             DetectionRow(d.name, d.truth, d.detected, d.recall, d.precision)
             for d in (assessment.detection if assessment else ())
         ),
+        naming=tuple(NamingRow(**vars(row)) for row in (naming.classes if naming else ())),
+        naming_note=naming_in_words(naming) if naming else "",
         confusion=(assessment.classes, _confusion(assessment.confusion, rows)) if assessment else None,
         warnings=_training_warnings(output / "model" / "metrics.json"),
         spectrogram_label=_LABELS[config.spectrogram.transform],
@@ -262,6 +266,14 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
     text = place.read_text()
     collapse = json.loads(text).get("collapse", []) if text else []
     return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse)
+
+
+def _rejected(config: RunConfig, table: pa.Table) -> tuple[str, str]:
+    number, rate = int(numpy_column(table, "rejected").sum()), config.catalog.false_reject_rate
+    told = (
+        f"{number:,} of {len(table):,} events are of class unknown (at most {rate:.1%} of known ones by mistake)"
+    )
+    return "Rejected", told
 
 
 def _places(stations: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
+from couloir.identifiers import NS_PER_S
+from couloir.stages.background import make_background
 from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from couloir.dec.samples import Samples
 
 MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy", CARD)
+TRAINED_FILES = (*MODEL_FILES, "novelty.npz")
+"""Of a model that was trained here: an imported one is not calibrated."""
+BACKGROUND = 400
+"""Spectrograms of noise by which novelty knows noise."""
+HOUR_NS = 3600 * NS_PER_S
 _CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
@@ -97,6 +104,7 @@ def train(
 
     with _working_folder() as folder:
         samples = in_memory(archive, check_stop)
+        background = make_background(archive, config, count=BACKGROUND) if config.train.holdout else None
 
         def train_one(one: RunConfig, checkpoint: Location, here: Path) -> NDArray[np.int32]:
             keeper = Keeper(
@@ -106,7 +114,15 @@ def train(
                 check_stop=check_stop,
             )
             told = progress if one is config else _of_seed(one, config, progress)
-            trained = train_dec(samples, one.train, folder=here, progress=told, keeper=keeper)
+            trained = train_dec(
+                samples,
+                one.train,
+                folder=here,
+                progress=told,
+                keeper=keeper,
+                groups=archive.column("onset_time") // HOUR_NS,
+                background=background,
+            )
             np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
             card = card_of_training(
                 one, model_id=model_id(one, archive), digest=archive.digest, events=archive.shape[0]
@@ -121,13 +137,13 @@ def train(
                 config,
                 place=place,
                 trained_on=content_hash(detection_hash(config), archive.digest),
-                files=MODEL_FILES,
+                files=TRAINED_FILES,
                 folder=folder,
                 train_one=train_one,
                 check=check_stop,
             )
         finished = begin(place, check_stop)
-        _bring_home(folder, finished, MODEL_FILES if is_alone(config) else (*MODEL_FILES, *SEED_FILES))
+        _bring_home(folder, finished, TRAINED_FILES if is_alone(config) else (*TRAINED_FILES, *SEED_FILES))
     for name in (*SEED_FILES, FOLDER) if is_alone(config) else ():
         (place / name).remove()
     complete(finished, mark)
@@ -159,7 +175,8 @@ def fetch_model(
         When there is no model, or when it was trained on something else or otherwise.
     """
     place = output_of(config) / "model"
-    if not is_current(place, mark or mark_in_use(config, model_mark(config, archive))):
+    mark = mark or mark_in_use(config, model_mark(config, archive))
+    if not is_current(place, mark):
         held = held_mark(config)
         remedy = (
             "Run `couloir train` first."
@@ -172,7 +189,7 @@ def fetch_model(
         )
         raise MissingStageError(f"{place} holds no model for these spectrograms and settings. {remedy}")
     files = {}
-    for name in MODEL_FILES:
+    for name in MODEL_FILES if is_imported(mark) else TRAINED_FILES:
         data = (place / name).read_bytes()
         if data is None:
             raise MissingStageError(f"{place / name} is gone. Remove {place} and run `couloir train` again.")

@@ -1,0 +1,74 @@
+"""Keep a share of the samples out of training, so that what is measured on them is honest."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from couloir.config import TrainConfig
+from couloir.dec.samples import Samples
+from couloir.dec.seeds import make_generator
+
+
+class Subset:
+    """View some samples as if they were all; what is not asked for is not read.
+
+    Parameters
+    ----------
+    samples
+        Spectrograms (N, F, T, C).
+    chosen
+        Indices (n,) int64 of the samples in view.
+    """
+
+    def __init__(self, samples: Samples, chosen: NDArray[np.int64]) -> None:
+        self._samples, self._chosen = samples, chosen
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, F, T, C)."""
+        return (len(self._chosen), *self._samples.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
+        return self._samples[self._chosen[indices]]
+
+
+def hold_out(
+    count: int, settings: TrainConfig, groups: ArrayLike | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split samples into those to train on and those held out, by chance but repeatably.
+
+    Samples of one group stay together: the windows that several stations record of one source, or that
+    continue one trigger, resemble each other more than new events resemble either. Groups are held out
+    in random order while they fit into ``settings.holdout`` of the samples, and while two samples a
+    cluster are left to train on.
+
+    Parameters
+    ----------
+    count
+        Samples, N.
+    settings
+        The run file's ``train`` section.
+    groups
+        (N,) a number a sample; each sample is its own group when not given.
+
+    Returns
+    -------
+    fit, held
+        Indices in rising order, int64; together they are 0 to N - 1.
+    """
+    most = max(min(int(settings.holdout * count), count - 2 * settings.clusters), 0)
+    if not most:
+        return np.arange(count, dtype=np.int64), np.empty(0, np.int64)
+    named = np.arange(count) if groups is None else np.asarray(groups)
+    if named.shape != (count,):
+        raise ValueError(f"one group for each of {count} samples is needed; found {named.shape}")
+    _, member, sizes = np.unique(named, return_inverse=True, return_counts=True)
+    chosen = np.zeros(len(sizes), bool)
+    room = most
+    for group in make_generator(settings.seed, "holdout").permutation(len(sizes)):
+        if sizes[group] <= room:
+            chosen[group], room = True, room - sizes[group]
+    held = chosen[member]
+    return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)

@@ -1,0 +1,259 @@
+"""Tell how unlike everything trained on a spectrogram is, calibrated on samples held out of training.
+
+Two questions, since what is new comes in two kinds. *Is it rare?* A class never seen lies where few of
+the training's latent vectors lie: minus the log density of a Gaussian mixture fitted to them. *Is it
+background?* Noise lies among the weakest events, in the latent space's densest part, and no density
+finds it there; but what noise looks like is known, so a logistic regression on latent vector and log
+reconstruction error tells it from the training's events. Each answer becomes a surprise, minus the log
+of the share of training samples that answer as strongly; their sum is the score.
+
+The score of a sample is then compared with those of the n held-out samples: the conformal p-value
+(1 + #{s_i >= s}) / (n + 1) is at most p with probability at most p for a sample drawn as they were,
+whatever the model (Vovk, Gammerman and Shafer 2005, Algorithmic learning in a random world; Bates et
+al. 2023, Testing for outliers with conformal p-values, Annals of Statistics 51, 149-178).
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import beta
+from threadpoolctl import threadpool_limits
+
+from couloir.dec.seeds import derive_seed, make_generator
+from couloir.errors import MissingStageError
+
+NOVELTY = "novelty.npz"
+DIMENSIONS = 16
+"""Principal components of the latent vectors that are looked at, at most."""
+MOST = 10_000
+"""Samples, at most, that the densities are fitted to."""
+BODY = 0.9
+"""Up to this quantile a surprise is counted; beyond it an exponential tail goes on without end."""
+ASSURED = 0.9
+"""Probability, over the draw of the held-out samples, that the false-reject rate is kept."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Hold how new each of N samples is: score, conformal p-value and whether it is rejected, (N,) each."""
+
+    score: NDArray[np.float32]
+    p: NDArray[np.float32]
+    rejected: NDArray[np.bool_]
+
+
+def without_calibration(score: NDArray[np.float32]) -> Verdict:
+    """Judge by a score (N,) that nothing is known of: no p-value (NaN), and nothing rejected."""
+    return Verdict(score, np.full(len(score), np.nan, np.float32), np.zeros(len(score), bool))
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """Hold a fitted score and its calibration; arrays only, so that they travel with the model.
+
+    Attributes
+    ----------
+    centre, basis
+        (D,) and (D, P): latent vectors less ``centre``, times ``basis``, are uncorrelated.
+    error_scale
+        (2,): mean and standard deviation of the log reconstruction error.
+    weights, means, precisions
+        (G,), (G, P), (G, P, P): the mixture; Cholesky factors of the precisions.
+    noise
+        Intercept and coefficients of the logistic regression on all products of two; empty where no
+        background was known: then the log error alone tells noise.
+    rare_body, noise_body
+        Quantiles 0 to ``BODY`` of the two answers on the training's samples, and the mean excess over the last.
+    calibration
+        (n,) scores of the held-out samples, rising.
+    """
+
+    centre: Floats
+    basis: Floats
+    error_scale: Floats
+    weights: Floats
+    means: Floats
+    precisions: Floats
+    noise: Floats
+    rare_body: Floats
+    noise_body: Floats
+    calibration: Floats
+
+    def score(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> Floats:
+        """Give the score (N,) of latent vectors (N, D) and reconstruction errors (N,); larger is newer."""
+        rare, noise = self._answers(latent, error)
+        return _surprise(rare, self.rare_body) + _surprise(noise, self.noise_body)
+
+    def p_values(self, scores: Floats) -> Floats:
+        """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1; 1 without calibration."""
+        n = len(self.calibration)
+        return np.asarray((1 + n - np.searchsorted(self.calibration, scores, side="left")) / (n + 1))
+
+    def threshold(self, rate: float) -> float:
+        """Give the p-value up to which samples are rejected: k / (n + 1), or 0 where nothing can be.
+
+        Given the held-out samples, the share of known samples at or under k / (n + 1) follows Beta(k,
+        n + 1 - k) (Vovk 2012, Conditional validity of inductive conformal predictors). k is the largest
+        for which it is at most ``rate`` with probability ``ASSURED``: the rate is kept not only in the
+        mean over all archives, but in nine of ten. For 5 % at least 45 held-out samples are needed.
+        """
+        n = len(self.calibration)
+        k = np.arange(1, n + 1)
+        kept = beta.cdf(rate, k, n + 1 - k) >= ASSURED
+        return float(np.count_nonzero(kept) / (n + 1))
+
+    def judge(self, latent: NDArray[np.float32], error: NDArray[np.float32], *, rate: float) -> "Verdict":
+        """Score samples and reject those too new, of known ones at most the share ``rate`` by mistake."""
+        scores = self.score(latent, error)
+        p = self.p_values(scores)
+        return Verdict(scores.astype(np.float32), p.astype(np.float32), p <= self.threshold(rate))
+
+    def calibrated(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> "Novelty":
+        """Give the same score, calibrated on the latent vectors and errors of held-out samples."""
+        return replace(self, calibration=np.sort(self.score(latent, error)))
+
+    def _answers(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        reduced = (latent.astype(np.float64) - self.centre) @ self.basis
+        rare = -_log_density(reduced, self.weights, self.means, self.precisions)
+        log_error = (_log(error) - self.error_scale[0]) / self.error_scale[1]
+        if not len(self.noise):
+            return rare, log_error
+        return rare, self.noise[0] + _products(reduced, log_error) @ self.noise[1:]
+
+
+def fit_novelty(
+    latent: NDArray[np.float32],
+    error: NDArray[np.float32],
+    *,
+    clusters: int,
+    seed: int,
+    background: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> Novelty:
+    """Fit the score to the training's samples; it is not calibrated yet.
+
+    Parameters
+    ----------
+    latent, error
+        Latent vectors (N, D) and mean squared reconstruction errors (N,) of the training's samples.
+    clusters
+        K; the mixture has two Gaussians a cluster, fewer where samples are few.
+    seed
+        The run's seed.
+    background
+        Latent vectors and errors of windows known to be noise.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    if len(latent) > MOST:
+        some = np.sort(make_generator(seed, "novelty").choice(len(latent), MOST, replace=False))
+        latent, error = latent[some], error[some]
+    centre, basis = _principal(latent.astype(np.float64))
+    reduced = (latent - centre) @ basis
+    logs = _log(error)
+    scale = np.array([logs.mean(), logs.std() or 1.0])
+    gaussians = max(1, min(2 * clusters, len(reduced) // (4 * reduced.shape[1])))
+    mixture = GaussianMixture(gaussians, reg_covar=0.01, random_state=derive_seed(seed, "mixture"))
+    with threadpool_limits(limits=1):  # as for k-means: the same bytes with any number of threads
+        mixture.fit(reduced)
+    fitted = Novelty(
+        centre=centre,
+        basis=basis,
+        error_scale=scale,
+        weights=mixture.weights_,
+        means=mixture.means_,
+        precisions=mixture.precisions_cholesky_,
+        noise=np.empty(0),
+        rare_body=np.empty(0),
+        noise_body=np.empty(0),
+        calibration=np.empty(0),
+    )
+    if background is not None and len(background[0]):
+        known = _products((background[0] - centre) @ basis, (_log(background[1]) - scale[0]) / scale[1])
+        fitted = replace(fitted, noise=_tell_apart(_products(reduced, (logs - scale[0]) / scale[1]), known))
+    rare, noise = fitted._answers(latent, error)
+    return replace(fitted, rare_body=_body(rare), noise_body=_body(noise))
+
+
+def save_novelty(novelty: Novelty, path: Path) -> None:
+    """Write the score and its calibration, the same bytes for the same score."""
+    np.savez(path, allow_pickle=False, **asdict(novelty))
+
+
+def load_novelty(path: Path) -> Novelty:
+    """Read what `save_novelty` wrote.
+
+    Raises
+    ------
+    MissingStageError
+        When it is not there, or is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return Novelty(**{name: held[name] for name in Novelty.__dataclass_fields__})
+    except (OSError, ValueError, KeyError) as error:
+        raise MissingStageError(
+            f"{path} holds no calibration of novelty ({type(error).__name__}). "
+            "Train again with: couloir train --redo."
+        ) from error
+
+
+def _principal(latent: Floats) -> tuple[Floats, Floats]:
+    """Give the centre (D,) and the first principal components (D, P), on one scale: their mean variance is 1."""
+    centre = latent.mean(axis=0)
+    variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(latent, rowvar=False)))
+    first = slice(None, -DIMENSIONS - 1, -1)
+    return centre, directions[:, first] / np.sqrt(max(variance[first].mean(), 1e-12))
+
+
+def _log_density(points: Floats, weights: Floats, means: Floats, precisions: Floats) -> Floats:
+    """Give the log density (N,) of points (N, P) under a Gaussian mixture."""
+    parts = [
+        np.log(weight)
+        + np.log(np.diagonal(factor)).sum()
+        - 0.5 * np.square((points - mean) @ factor).sum(axis=1)
+        - 0.5 * points.shape[1] * np.log(2 * np.pi)
+        for weight, mean, factor in zip(weights, means, precisions, strict=True)
+    ]
+    return np.asarray(logsumexp(parts, axis=0))
+
+
+def _products(reduced: Floats, log_error: Floats) -> Floats:
+    """Give all values and all products of two of the components and the log error, row by row."""
+    values = np.column_stack([reduced, log_error])
+    first, second = np.triu_indices(values.shape[1])
+    return np.column_stack([values, values[:, first] * values[:, second]])
+
+
+def _tell_apart(events: Floats, background: Floats) -> Floats:
+    """Fit a logistic regression that weighs both sides the same; give its intercept and coefficients."""
+    from sklearn.linear_model import LogisticRegression
+
+    both = np.concatenate([events, background])
+    is_background = np.arange(len(both)) >= len(events)
+    fitted = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    with threadpool_limits(limits=1):
+        fitted.fit(both, is_background)
+    return np.concatenate([fitted.intercept_, fitted.coef_[0]])
+
+
+def _body(answers: Floats) -> Floats:
+    """Give the quantiles of answers in hundredths up to ``BODY``, and the mean excess over the last."""
+    quantiles = np.quantile(answers, np.arange(round(BODY * 100) + 1) / 100)
+    over = answers[answers > quantiles[-1]] - quantiles[-1]
+    return np.append(quantiles, max(float(over.mean()) if len(over) else 0.0, 1e-6))
+
+
+def _surprise(answers: Floats, body: Floats) -> Floats:
+    """Give minus the log of the share of training samples that answer as strongly."""
+    quantiles, excess = body[:-1], body[-1]
+    share = 1 - np.interp(answers, quantiles, np.arange(len(quantiles)) / 100)
+    return np.asarray(-np.log(share) + np.maximum(answers - quantiles[-1], 0) / excess)
+
+
+def _log(error: NDArray[np.float32]) -> Floats:
+    return np.log(np.maximum(error.astype(np.float64), 1e-12))

@@ -1,0 +1,86 @@
+"""Give events the labels made by hand, score the clusters' names, and keep the scores beside the catalog."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from couloir.catalog.truth import Interval, Matching
+from couloir.config import RunConfig
+from couloir.errors import ConfigError
+from couloir.identifiers import NS_PER_S
+from couloir.store.location import Location
+
+if TYPE_CHECKING:
+    from couloir.dec.naming import Naming
+
+_NAME = "naming.json"
+_SHOWN = 3
+
+
+def name_events(
+    table: pa.Table, by_id: Mapping[str, str], intervals: Sequence[Interval], *, window_s: float
+) -> list[str | None]:
+    """Give each event of a catalog the class that its id has, else that of the interval it overlaps most.
+
+    Raises
+    ------
+    ConfigError
+        When an event that is named is not in the catalog.
+    """
+    ids = table["event_id"].to_pylist()
+    if strange := sorted(set(by_id) - set(ids)):
+        more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+        raise ConfigError(
+            f"catalog.labels: {', '.join(strange[:_SHOWN])}{more} not in this catalog. Ids stand in its column "
+            "event_id and change with the detection's settings; label by station and time to be free of that."
+        )
+    met = Matching(table, intervals, window_ns=round(window_s * NS_PER_S)).labels
+    return [by_id.get(event, other) for event, other in zip(ids, met, strict=True)]
+
+
+def judge_names(
+    config: RunConfig,
+    count: int,
+    labels: Sequence[str | None],
+    clusters: NDArray[np.int32],
+    rejected: NDArray[np.bool_],
+) -> "Naming | None":
+    """Score the names of so many clusters by cross-validation; None without labels."""
+    from couloir.dec.naming import score_names
+
+    return score_names(labels, clusters, count, rejected=rejected, seed=config.train.seed)
+
+
+def write_naming(place: Location, naming: "Naming | None") -> None:
+    """Write ``naming.json``; without labels there is none."""
+    if naming is None:
+        (place / _NAME).remove()
+    else:
+        (place / _NAME).write_text(json.dumps(asdict(naming), indent=1))
+
+
+def read_naming(place: Location) -> "Naming | None":
+    """Read ``naming.json``; None where the run had no labels."""
+    from couloir.dec.naming import ClassScore, CurvePoint, Naming
+
+    text = (place / _NAME).read_text()
+    if text is None:
+        return None
+    held: dict[str, Any] = json.loads(text)
+    classes = tuple(ClassScore(**row) for row in held.pop("classes"))
+    curve = tuple(CurvePoint(**row) for row in held.pop("curve"))
+    return Naming(**held, classes=classes, curve=curve)
+
+
+def naming_in_words(naming: "Naming") -> str:
+    """Say how many labels a class were enough."""
+    curve = ", ".join(f"{point.labels}: {point.score:.3f}" for point in naming.curve)
+    return (
+        f"{naming.enough} labels a class come within one point of the best mean recall, over {naming.folds} folds "
+        f"({curve})."
+    )

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from scipy.stats import beta
+from sklearn.metrics import roc_auc_score
+from sklearn.mixture import GaussianMixture
+
+from couloir.dec.assign import assign, load_model
+from couloir.dec.novelty import _log_density, fit_novelty, load_novelty, save_novelty
+from couloir.errors import MissingStageError
+
+CENTRES = np.array([[0, 0, 0, 0], [8, 0, 0, 0], [0, 8, 0, 0]], float)
+
+
+def draw(generator, count):
+    latent = CENTRES[generator.integers(3, size=count)] + generator.normal(size=(count, 4))
+    error = np.exp(generator.normal(-0.5, 0.1, count))
+    return latent.astype(np.float32), error.astype(np.float32)
+
+
+def noise(generator, count):
+    """Lie in the midst of a cluster, and be a little harder to rebuild: what no density finds."""
+    latent = 0.3 * generator.normal(size=(count, 4))
+    return latent.astype(np.float32), np.exp(generator.normal(-0.3, 0.03, count)).astype(np.float32)
+
+
+def auc(known, new):
+    return roc_auc_score(np.arange(len(known) + len(new)) >= len(known), np.concatenate([known, new]))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    generator = np.random.default_rng(1)
+    return fit_novelty(*draw(generator, 600), clusters=3, seed=0, background=noise(generator, 200))
+
+
+@pytest.fixture(scope="module")
+def novelty(fitted):
+    return fitted.calibrated(*draw(np.random.default_rng(2), 300))
+
+
+def test_both_kinds_of_new_are_found(novelty):
+    generator = np.random.default_rng(3)
+    known = novelty.score(*draw(generator, 500))
+    strange = draw(generator, 500)
+    strange = (strange[0] + np.float32([0, 0, 5, 0]), strange[1])
+    assert auc(known, novelty.score(*strange)) > 0.95
+    assert auc(known, novelty.score(*noise(generator, 500))) > 0.9
+
+
+def test_p_values_count_held_out_scores_at_least_as_large(novelty):
+    scores = novelty.score(*draw(np.random.default_rng(4), 50))
+    scores = np.concatenate([scores, novelty.calibration[[0, 150, 299]], [np.inf]])
+    counted = [(1 + (novelty.calibration >= s).sum()) / 301 for s in scores]
+    np.testing.assert_allclose(novelty.p_values(scores), counted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "rate"), [(44, 0.05), (45, 0.05), (300, 0.05), (300, 0.01), (5000, 0.1)])
+def test_the_threshold_is_the_largest_that_keeps_the_rate_in_nine_of_ten_archives(novelty, n, rate):
+    object.__setattr__(fresh := type(novelty)(**vars(novelty)), "calibration", np.arange(n, dtype=float))
+    k = round(fresh.threshold(rate) * (n + 1))
+    assert k == 0 or beta.cdf(rate, k, n + 1 - k) >= 0.9
+    assert beta.cdf(rate, k + 1, n - k) < 0.9
+    assert (k == 0) == (n == 44)
+
+
+def test_known_samples_are_rejected_no_oftener_than_stated(fitted):
+    rejected = []
+    for seed in range(200):
+        generator = np.random.default_rng(100 + seed)
+        verdict = fitted.calibrated(*draw(generator, 200)).judge(*draw(generator, 400), rate=0.05)
+        rejected.append(verdict.rejected.mean())
+    assert 0.02 < np.mean(rejected) < 0.04  # k is 6 of 201
+    assert np.mean(np.array(rejected) > 0.05) < 0.2
+
+
+def test_without_held_out_samples_nothing_is_rejected(fitted):
+    verdict = fitted.judge(*noise(np.random.default_rng(5), 20), rate=0.05)
+    assert (verdict.p == 1).all()
+    assert not verdict.rejected.any()
+
+
+def test_the_density_is_the_mixtures(fitted):
+    mixture, parts = GaussianMixture(len(fitted.weights)), (fitted.weights, fitted.means, fitted.precisions)
+    mixture.weights_, mixture.means_, mixture.precisions_cholesky_ = (
+        fitted.weights,
+        fitted.means,
+        fitted.precisions,
+    )
+    points = np.random.default_rng(6).normal(size=(30, 4))
+    ours = _log_density(points, *parts)
+    np.testing.assert_allclose(ours, mixture.score_samples(points), rtol=1e-9)
+
+
+def test_scores_beyond_all_seen_still_tell_apart(novelty):
+    far = np.float32([[0, 0, 20, 0], [0, 0, 40, 0], [0, 0, 80, 0]])
+    assert (np.diff(novelty.score(far, np.full(3, 0.6, np.float32))) > 0).all()
+
+
+def test_without_background_a_large_error_is_new():
+    generator = np.random.default_rng(7)
+    plain = fit_novelty(*draw(generator, 600), clusters=3, seed=0)
+    latent, error = draw(generator, 200)
+    assert auc(plain.score(latent, error), plain.score(latent, error * np.float32(1.5))) > 0.9
+
+
+def test_it_travels_in_a_file_of_the_same_bytes(novelty, tmp_path):
+    save_novelty(novelty, tmp_path / "a.npz")
+    save_novelty(load_novelty(tmp_path / "a.npz"), tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    points = draw(np.random.default_rng(8), 10)
+    np.testing.assert_array_equal(load_novelty(tmp_path / "b.npz").score(*points), novelty.score(*points))
+
+
+def test_a_missing_calibration_says_what_to_do(tmp_path):
+    with pytest.raises(MissingStageError, match=r"novelty\.npz .* couloir train --redo"):
+        load_novelty(tmp_path / "novelty.npz")
+
+
+def test_training_leaves_the_score_beside_the_model(trained, folder, samples):
+    novelty = load_novelty(folder / "novelty.npz")
+    assert len(novelty.calibration) == 9  # a tenth of 96
+    said = assign(load_model(folder / "dec.keras"), samples)
+    assert np.isin(np.round(novelty.calibration, 3), np.round(novelty.score(*said.place), 3)).all()
