@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from couloir.catalog.events import read_events
@@ -57,7 +59,12 @@ def test_the_old_months_are_assigned_as_they_were(moved_on):
     was = read_events(output_of(config) / "catalog")
     assign(config, archive)
     now = read_events(output_of(config) / "catalog")
-    assert now.slice(0, len(was)).drop(["run_id"]) == was.drop(["run_id"])
+    for name in set(was.column_names) - {"run_id"}:
+        before, after = was[name], now.slice(0, len(was))[name]
+        if pa.types.is_floating(before.type):  # a batch of another size adds in another order
+            np.testing.assert_allclose(after, before, rtol=1e-4, err_msg=name)
+        else:
+            assert after == before, name
     assert set(now["run_id"].to_pylist()).isdisjoint(was["run_id"].to_pylist())
 
 

@@ -11,7 +11,7 @@ from trainee import Pictures, config_of
 from couloir.stages import seeds as stage
 from couloir.stages.seeds import is_alone, read_stability, read_votes
 from couloir.stages.settings import output_of, training_hash
-from couloir.stages.train import MODEL_FILES, train
+from couloir.stages.train import TRAINED_FILES, train
 
 QUICK = {"epochs": 3, "max_iterations": 0, "clusters": 3}
 
@@ -65,7 +65,7 @@ def test_stability_tells_each_pairs_agreement_and_the_models_seed(three):
 def test_the_model_is_that_of_the_chosen_seed_as_if_trained_alone(three, tmp_path):
     place = output_of(three[0]) / "model"
     seed = read_stability(place)["model_seed"]
-    for name in MODEL_FILES:
+    for name in TRAINED_FILES:
         assert (place / name).read_bytes() == (place / "seeds" / str(seed) / name).read_bytes()
     alone = config_of(tmp_path, **QUICK, seed=seed)
     train(alone, Pictures(), progress=quiet)

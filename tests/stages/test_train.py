@@ -7,7 +7,7 @@ from trainee import Pictures, config_of
 
 from couloir.errors import CouloirWarning, StoreError
 from couloir.stages.settings import output_of
-from couloir.stages.train import MODEL_FILES, train
+from couloir.stages.train import TRAINED_FILES, train
 from couloir.store.location import Location
 
 QUICK = {"epochs": 2, "max_iterations": 6, "update_interval": 3}
@@ -57,7 +57,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint_and_leaves_none(steps, u
     assert train(config, Pictures(), progress=lambda *report: told.append(report))
     assert sum("going on from" in message for *_, message in told) == 1
     assert results(config) == undisturbed
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {*MODEL_FILES, "complete.json"}
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {*TRAINED_FILES, "complete.json"}
 
 
 def test_a_checkpoint_left_behind_a_finished_training_is_removed_by_the_next_run(tmp_path):
@@ -84,13 +84,13 @@ def test_a_checkpoint_made_with_other_settings_is_told_and_not_used(tmp_path):
 
 @pytest.fixture
 def refuse(monkeypatch):
-    """Let a place whose name ends so refuse to be written."""
+    """Let a place with this in its URL refuse to be written."""
 
-    def refuse_names(ending):
+    def refuse_names(part):
         write = Location.write_bytes
 
         def write_or_not(self, data):
-            if self.url.endswith(ending):
+            if part in self.url:
                 raise StoreError(f"cannot write {self}: no space left")
             write(self, data)
 
@@ -101,7 +101,7 @@ def refuse(monkeypatch):
 
 def test_a_full_disk_ends_no_training_while_only_checkpoints_suffer(refuse, undisturbed, tmp_path):
     config = config_of(tmp_path, **QUICK)
-    refuse(".npz")
+    refuse("/checkpoint/")
     with pytest.warns(CouloirWarning, match="could not be written: cannot write .*no space left"):
         assert train(config, Pictures(), progress=quiet)
     assert results(config) == undisturbed

@@ -52,8 +52,8 @@ SCHEMA = pa.schema(
         ("run_id", pa.string()),
     ]
 )
-"""Columns of the catalog. `class` is the cluster's, from its events' labels or the model, or `unknown` for one that
-is rejected; `label` the event's own."""
+"""Columns of the catalog. `class` is the cluster's, from its events' labels or the model, or `unknown` for one
+that is rejected; `label` the event's own."""
 
 
 def build_table(columns: Mapping[str, Any]) -> pa.Table:
