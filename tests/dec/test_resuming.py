@@ -9,6 +9,7 @@ from checkpoints import Memory, result_of
 from couloir.dec.checkpoint import pack, unpack
 from couloir.dec.keeper import Keeper
 from couloir.dec.networks import build_autoencoder
+from couloir.dec.optimizers import Descent
 from couloir.dec.pretrain import Denoiser
 from couloir.dec.steps import StepRunner
 from couloir.dec.training import train
@@ -203,7 +204,7 @@ def variables(few, tiny, history):
     """Say which of the variables of pre-training is what."""
     runner = StepRunner(
         Denoiser(build_autoencoder(few.shape[1:], tiny), noise=tiny.noise, seed=tiny.seed),
-        learning_rate=tiny.learning_rate,
+        descent=Descent("adam", tiny.learning_rate),
         phase="a test",
     )
     return [variable.path for variable in runner._variables]
