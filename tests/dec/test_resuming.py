@@ -239,8 +239,8 @@ def test_each_count_of_the_steps_matters(phase, piece, lost, history, go, whole)
     [
         (4, ("log", "text"), "phase,step,loss,reconstruction,kl,changed,seconds\n"),
         (4, ("initial_labels",), np.zeros(33, np.int32)),
-        (4, ("joint", "renewal", "targets"), np.full((33, 3), 1 / 3, np.float32)),
-        (4, ("joint", "renewal", "labels"), np.full(33, 7, np.int32)),
+        (4, ("joint", "renewal", "targets"), np.full((30, 3), 1 / 3, np.float32)),
+        (4, ("joint", "renewal", "labels"), np.full(30, 7, np.int32)),
         (4, ("joint", "renewed_at"), 0),
         (4, ("joint", "collapsed"), 1),
         (4, ("joint", "best", "rank"), [False, 0.0]),
