@@ -5,6 +5,7 @@ import pytest
 
 from couloir.dec.assign import assign
 from couloir.dec.drift import population_stability, ratios_to_training, stability_by_chance
+from couloir.dec.holdout import hold_out
 from couloir.dec.itself import measure_against_itself
 
 
@@ -30,8 +31,13 @@ def test_two_draws_from_one_population_stay_within_chance():
     assert above == pytest.approx(0.05, abs=0.015)
 
 
-def test_the_training_itself_has_ratios_of_median_one_in_every_cluster(trained, samples):
-    assignment = assign(trained.model, samples)
+@pytest.fixture
+def trained_on(samples, settings):
+    return samples[hold_out(len(samples), settings)[0]]
+
+
+def test_the_training_itself_has_ratios_of_median_one_in_every_cluster(trained, trained_on):
+    assignment = assign(trained.model, trained_on)
     ratios = ratios_to_training(trained.model, assignment)
     for cluster in np.unique(assignment.cluster):
         members = assignment.cluster == cluster
@@ -39,7 +45,7 @@ def test_the_training_itself_has_ratios_of_median_one_in_every_cluster(trained, 
         assert np.median(ratios.error[members]) == pytest.approx(1, abs=1e-4)
 
 
-def test_without_a_reference_novelty_is_measured_against_the_events_at_hand(trained, samples):
+def test_without_a_reference_novelty_is_measured_against_the_events_at_hand(trained, trained_on):
     from couloir.dec.backend import keras
     from couloir.dec.clustering import ClusteringLayer
 
@@ -49,7 +55,7 @@ def test_without_a_reference_novelty_is_measured_against_the_events_at_hand(trai
     layer = bare.get_layer("clustering")
     for weight in (layer.typical_distance, layer.typical_error):
         weight.assign(np.ones(layer.clusters))
-    expected = assign(trained.model, samples)
-    without = assign(bare, samples)
+    expected = assign(trained.model, trained_on)
+    without = assign(bare, trained_on)
     assert not np.allclose(without.novelty, expected.novelty)
     np.testing.assert_allclose(measure_against_itself(bare, without).novelty, expected.novelty, rtol=1e-5)
