@@ -118,7 +118,7 @@ def train(
     with TrainingLog(folder / LOG, earlier=earlier.get("log")) as log:
         keeper.follow("log", log.state)
         model, initial_labels = _initialise(
-            samples, earlier, fit=fit, settings=settings, log=log, progress=report, keeper=keeper
+            samples, seen, earlier, fit=fit, settings=settings, log=log, progress=report, keeper=keeper
         )
         before = earlier.get("joint")
         clustered = cluster(
@@ -167,6 +167,7 @@ def _identify(samples: Samples, settings: TrainConfig) -> dict[str, str]:
 
 def _initialise(
     samples: Samples,
+    seen: Samples,
     earlier: State,
     *,
     fit: NDArray[np.int64],
@@ -180,7 +181,6 @@ def _initialise(
     If that was done earlier the model's weights are still to be restored.
     """
     autoencoder = build_autoencoder(samples.shape[1:], settings)
-    seen = samples if len(fit) == len(samples) else Subset(samples, fit)
     for note in note_batch(settings, len(seen)):
         progress("pretrain", 0, settings.epochs, note)
     if "joint" in earlier:
