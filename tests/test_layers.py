@@ -23,11 +23,11 @@ ALLOWED = {
 ALLOWED["catalog"] |= {"store"}
 OUTSIDE = {
     "kernels": {"obspy", "zarr", "dask", "distributed", "keras", "tensorflow", "fsspec", "pyarrow"},
-    "dec": {"obspy", "zarr", "dask", "distributed", "fsspec", "pyarrow", "tensorflow"},
+    "dec": {"obspy", "zarr", "dask", "distributed", "fsspec", "pyarrow", "tensorflow", "jax", "torch"},
     "stages": {"obspy", "zarr", "dask", "distributed", "keras", "tensorflow", "matplotlib"},
     "report": {"zarr", "fsspec", "dask", "obspy", "keras"},
 }
-TENSORFLOW_CALLS = {ROOT / "dec" / "backend.py"}
+KNOW_BACKENDS = {ROOT / "dec" / "accelerator.py", *(ROOT / "dec" / "loops").glob("on_*.py")}
 
 
 def modules():
@@ -49,5 +49,5 @@ def test_a_module_imports_only_what_stands_below_it(path):
         parts = name.split(".")
         if parts[0] == "couloir":
             assert len(parts) == 1 or parts[1] in ALLOWED[package], f"{path.name} imports {name}"
-        elif path not in TENSORFLOW_CALLS:
+        elif path not in KNOW_BACKENDS:
             assert parts[0] not in OUTSIDE.get(package, set()), f"{path.name} imports {name}"

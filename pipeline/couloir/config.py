@@ -297,7 +297,14 @@ class TrainConfig(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of `sgd`."""
     batch: Annotated[int, Field(ge=2)] = 256
-    """Samples a step."""
+    """Samples a step. Where memory does not suffice it is halved, and that is said."""
+    shuffle: Annotated[int, Field(ge=2)] = 16_384
+    """Samples that are shuffled all with all. Of larger archives runs of 64 neighbours are shuffled first: where
+    they do not fit into memory, twice this many are held at a time (3 GB)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: training computes in it, with weights and losses in float32; faster on GPUs."""
+    deterministic: bool = True
+    """Whether a GPU shall give the same bytes again, at some cost; a CPU always does."""
     epochs: Annotated[int, Field(ge=1)] = 200
     """Epochs of pre-training."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.1

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from couloir.config import TrainConfig
-from couloir.dec.holdout import Subset, hold_out
+from couloir.dec.holdout import hold_out
+from couloir.dec.samples import Subset
 
 TENTH = TrainConfig(clusters=3, holdout=0.1)
 

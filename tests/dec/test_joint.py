@@ -4,7 +4,9 @@ import pytest
 from scipy.stats import entropy
 from sklearn.metrics import mean_squared_error
 
+from couloir.config import AugmentConfig
 from couloir.dec import joint
+from couloir.dec.augment import Augmenter
 from couloir.dec.clustering import assigner_of, build_clustering_model, target_distribution
 from couloir.dec.joint import JointModel, cluster
 from couloir.dec.log import TrainingLog
@@ -39,22 +41,24 @@ def go(samples, settings, start, tmp_path):
 
 def test_joint_loss_is_the_weighted_sum_of_kl_and_mean_squared_error(samples, start):
     model, images = start(), samples[:10].astype(np.float32)
-    training = JointModel(model, kl_weight=0.3, reconstruction_weight=2.0)
+    plain = Augmenter(AugmentConfig(), seed=1, purpose="cluster")
+    training = JointModel(model, plain, kl_weight=0.3, reconstruction_weight=2.0)
     outputs = model.predict_on_batch(images)
     p = target_distribution(outputs["q"])
-    loss = keras.ops.convert_to_numpy(training.compute_loss(images, p, outputs))
+    losses = training.measure(training(images, training=True), p)
+    loss, noted = (float(keras.ops.convert_to_numpy(losses[name])) for name in training.loss_names)
     kl = np.mean([entropy(a, b) for a, b in zip(p, outputs["q"], strict=True)])
     mse = mean_squared_error(images.reshape(10, -1), outputs["reconstruction"].reshape(10, -1))
-    assert float(loss) == pytest.approx(0.3 * kl + 2 * mse, rel=1e-4)
+    assert (loss, noted) == (pytest.approx(0.3 * kl + 2 * mse, rel=1e-4), pytest.approx(mse, rel=1e-4))
 
 
 def test_steps_use_the_targets_of_their_own_samples(go, start, samples, monkeypatch):
     pairs = []
 
     class Spy(StepRunner):
-        def step(self, images, targets=None):
-            pairs.extend(zip(images, targets, strict=True))
-            return super().step(images, targets)
+        def run(self, drawn, targets=None):
+            pairs.extend(zip(drawn.table[drawn.places[0]], targets[drawn.indices[0]], strict=True))
+            return super().run(drawn, targets)
 
     monkeypatch.setattr(joint, "StepRunner", Spy)
     go(max_iterations=6, update_interval=6)
@@ -67,9 +71,10 @@ def test_steps_use_the_targets_of_their_own_samples(go, start, samples, monkeypa
 
 def test_clustering_reads_all_samples_at_renewals_and_each_once_an_epoch_between(go, recorder):
     go(recorder, max_iterations=6, update_interval=6)
-    renewal, *steps, last = recorder.asked
+    renewal, epoch, *ahead, last = recorder.asked
     assert len(renewal) == len(last) == len(recorder)
-    assert sorted(np.concatenate(steps)) == list(range(len(recorder)))
+    for read in (epoch, *ahead):  # the next epoch is read ahead
+        assert sorted(read) == list(range(len(recorder)))
 
 
 def test_renewals_do_not_run_the_decoder(start, samples, settings, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checkpoints import Memory, result_of
 
+from couloir.dec.augment import Augmenter
 from couloir.dec.checkpoint import pack, unpack
 from couloir.dec.keeper import Keeper
 from couloir.dec.networks import build_autoencoder
@@ -203,7 +204,12 @@ def replace(state, *path, by):
 def variables(few, tiny, history):
     """Say which of the variables of pre-training is what."""
     runner = StepRunner(
-        Denoiser(build_autoencoder(few.shape[1:], tiny), noise=tiny.noise, seed=tiny.seed),
+        Denoiser(
+            build_autoencoder(few.shape[1:], tiny),
+            Augmenter(tiny.augment, seed=tiny.seed, purpose="pretrain"),
+            noise=tiny.noise,
+            seed=tiny.seed,
+        ),
         descent=Descent("adam", tiny.learning_rate),
         phase="a test",
     )

@@ -3,8 +3,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couloir.dec.samples import check_samples, count_batches, read_batch, sequential_batches, shuffled_batches
+from couloir.dec.samples import (
+    RUN,
+    Subset,
+    check_samples,
+    count_batches,
+    is_in_memory,
+    read_batch,
+    sequential_batches,
+    shuffled_groups,
+)
 from couloir.errors import TrainingError
+
+
+def shuffled_batches(count, batch, *, generator, skip=0, together=10**9):
+    groups = shuffled_groups(count, batch, generator=generator, together=together, skip=skip)
+    return (batch for group in groups for batch in group)
 
 
 def take_epoch(count, batch, seed=0, epochs=1):
@@ -70,12 +84,52 @@ def test_samples_that_are_not_finite_are_counted_and_the_first_is_named(samples,
         check_samples(spoilt, settings)
 
 
-@given(count=st.integers(1, 40), batch=st.integers(1, 15), skip=st.integers(0, 60))
-def test_skipped_batches_are_those_that_would_have_been_taken(count, batch, skip):
+@given(
+    count=st.integers(1, 400),
+    batch=st.integers(1, 15),
+    skip=st.integers(0, 60),
+    together=st.sampled_from([9, 90, 999]),
+)
+def test_skipped_batches_are_those_that_would_have_been_taken(count, batch, skip, together):
     def batches(skip):
-        return shuffled_batches(count, batch, generator=np.random.default_rng(3), skip=skip)
+        generator = np.random.default_rng(3)
+        return shuffled_batches(count, batch, generator=generator, skip=skip, together=together)
 
     taken = [next(order) for order in [batches(0)] for _ in range(skip + 3)]
     rest = [next(order) for order in [batches(skip)] for _ in range(3)]
     for expected, found in zip(taken[skip:], rest, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@given(count=st.integers(1, 3000), batch=st.integers(1, 200), together=st.integers(2, 1500))
+def test_groups_of_a_large_archive_hold_every_sample_once_an_epoch_in_full_batches(count, batch, together):
+    groups = shuffled_groups(count, batch, generator=np.random.default_rng(5), together=together)
+    epoch = []
+    while len(epoch) < count_batches(count, batch):
+        group = next(groups)
+        assert sum(map(len, group)) <= max(together, batch)
+        epoch += group
+    assert sorted(np.concatenate(epoch)) == list(range(count))
+    assert all(len(indices) == batch for indices in epoch[:-1])
+
+
+def test_a_group_of_a_large_archive_is_read_in_runs_from_all_over_it():
+    groups = shuffled_groups(100_000, 256, generator=np.random.default_rng(5), together=8192)
+    numbers = np.sort(np.concatenate(next(groups)))
+    stretches = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    assert np.mean([len(stretch) for stretch in stretches]) >= RUN
+    assert numbers.min() < 5_000
+    assert numbers.max() > 95_000
+    assert {len(set(batch // RUN)) > 50 for batch in next(groups)} == {True}  # mixed within the group
+
+
+def test_a_subset_gives_the_samples_chosen_and_lies_where_they_lie(recorder, samples):
+    some = Subset(samples, np.array([7, 3, 9]))
+    assert (len(some), some.shape) == (3, (3, *samples.shape[1:]))
+    np.testing.assert_array_equal(some[np.array([2, 0])], samples[[9, 7]])
+    assert [is_in_memory(one) for one in (samples, some, recorder, Subset(recorder, np.array([1])))] == [
+        True,
+        True,
+        False,
+        False,
+    ]

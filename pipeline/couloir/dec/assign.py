@@ -10,7 +10,8 @@ from couloir.dec.backend import keras
 from couloir.dec.clustering import CLUSTERING, ClusteringLayer
 from couloir.dec.log import Progress, no_progress
 from couloir.dec.networks import LATENT, RECONSTRUCTION
-from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch, sequential_batches
+from couloir.dec.predict import predict_batches
+from couloir.dec.samples import ENCODING_BATCH, Samples
 from couloir.errors import MissingStageError, TrainingError
 
 
@@ -129,9 +130,9 @@ def assign(
     predictor = _build_predictor(model)
     clusters, latent_size = layer.centroids.shape
     parts = [(np.empty((0, latent_size)), np.empty((0, clusters)), np.empty(0))]
-    for indices in sequential_batches(len(samples), batch):
-        parts.append(predictor.predict_on_batch(read_batch(samples, indices)))
-        progress("assign", int(indices[-1]) + 1, len(samples), "")
+    for done, outputs in predict_batches(predictor, samples, batch=batch):
+        parts.append(outputs)
+        progress("assign", done, len(samples), "")
     latent, q, error = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
     top = np.sort(q, axis=1)
     cluster = q.argmax(axis=1).astype(np.int32)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the state holds other things than before."""
 
 _ARRAY = "$array"

@@ -159,7 +159,7 @@ def build_clustering_model(
     keras.Model
         From spectrograms (N, F, T, C) to ``{"q": (N, K), "reconstruction": (N, F, T, C)}``.
     """
-    layer = ClusteringLayer(len(centroids), alpha=alpha, name=CLUSTERING)
+    layer = ClusteringLayer(len(centroids), alpha=alpha, name=CLUSTERING, dtype="float32")
     outputs = {"q": layer(autoencoder.get_layer(LATENT).output), "reconstruction": autoencoder.output}
     layer.centroids.assign(centroids)
     return keras.Model(autoencoder.inputs[0], outputs, name="dec")

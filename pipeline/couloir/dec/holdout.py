@@ -4,34 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from couloir.config import TrainConfig
-from couloir.dec.samples import Samples
 from couloir.dec.seeds import make_generator
-
-
-class Subset:
-    """View some samples as if they were all; what is not asked for is not read.
-
-    Parameters
-    ----------
-    samples
-        Spectrograms (N, F, T, C).
-    chosen
-        Indices (n,) int64 of the samples in view.
-    """
-
-    def __init__(self, samples: Samples, chosen: NDArray[np.int64]) -> None:
-        self._samples, self._chosen = samples, chosen
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, F, T, C)."""
-        return (len(self._chosen), *self._samples.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self._samples[self._chosen[indices]]
 
 
 def hold_out(

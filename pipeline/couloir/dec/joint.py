@@ -5,11 +5,8 @@ clustering with local structure preservation, IJCAI, for keeping the reconstruct
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from couloir.config import TrainConfig
 from couloir.dec.augment import Augmenter
@@ -17,18 +14,20 @@ from couloir.dec.backend import Tensor, keras
 from couloir.dec.best import BestState
 from couloir.dec.checkpoint import State
 from couloir.dec.clustering import assigner_of
+from couloir.dec.feed import Feed
 from couloir.dec.keeper import Keeper
+from couloir.dec.learner import Learner, mean_squared_error
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.optimizers import clustering_descent
 from couloir.dec.renewal import Renewal, StopReason, decide_stop, renew_targets
-from couloir.dec.samples import Samples, read_batch, shuffled_batches
+from couloir.dec.samples import Samples, shuffled_groups
 from couloir.dec.seeds import make_generator
 from couloir.dec.steps import StepRunner
 
 ops = keras.ops
 
 
-class JointModel(keras.Model):  # type: ignore[misc]
+class JointModel(Learner):
     """Wrap a clustering model for training on kl_weight x KL(p || q) + reconstruction_weight x MSE.
 
     KL is summed over clusters and averaged over the batch; MSE is the mean over everything. A network
@@ -38,34 +37,36 @@ class JointModel(keras.Model):  # type: ignore[misc]
     ----------
     network
         From (n, F, T, C) to ``{"q", "reconstruction"}`` or to ``{"q"}``.
+    augment
+        Changes samples before the network.
     kl_weight, reconstruction_weight
         Weights of the two losses.
     """
 
-    def __init__(self, network: keras.Model, *, kl_weight: float, reconstruction_weight: float) -> None:
+    def __init__(
+        self, network: keras.Model, augment: Augmenter, *, kl_weight: float, reconstruction_weight: float
+    ) -> None:
         super().__init__(name="joint")
+        self.augment = augment
         self.network = network
         self.kl_weight = kl_weight
         self.reconstruction_weight = reconstruction_weight
         if "reconstruction" in network.output:
-            self.reconstruction = keras.metrics.Mean(name="reconstruction")
+            self.loss_names = ("loss", "reconstruction")
+        self.built = True
 
-    def call(self, image: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 (Keras calls it so)
-        """Give q and the reconstruction of spectrograms."""
-        return self.network(image, training=training)
+    def call(self, image: Tensor, training: bool | None = None) -> dict[str, Tensor]:  # noqa: FBT001 (Keras calls it so)
+        """Give q and the reconstruction of spectrograms, changed first when training, and what they are to be."""
+        spoilt, image = self.augment(image, training=training)
+        return {"image": image, **self.network(spoilt, training=training)}
 
-    def compute_loss(self, x: Tensor, y: Tensor, y_pred: Tensor, *_: object, **__: object) -> Tensor:
-        """Give the joint loss of spectrograms ``x`` with targets ``y`` (n, K), and note the MSE.
-
-        Where ``x`` was changed on purpose, ``y`` is ``{"p": targets, "image": what to reconstruct}``.
-        """
-        p, image = (y["p"], y["image"]) if isinstance(y, dict) else (y, x)
-        kl = ops.mean(keras.losses.kl_divergence(p, y_pred["q"]))
-        if "reconstruction" not in y_pred:
-            return self.kl_weight * kl
-        reconstruction = ops.mean(ops.square(image - y_pred["reconstruction"]))
-        self.reconstruction.update_state(reconstruction)
-        return self.kl_weight * kl + self.reconstruction_weight * reconstruction
+    def measure(self, outputs: Mapping[str, Tensor], targets: Tensor | None) -> dict[str, Tensor]:
+        """Give the joint loss with the targets p (n, K), and the MSE."""
+        kl = self.kl_weight * ops.mean(keras.losses.kl_divergence(targets, outputs["q"]))
+        if "reconstruction" not in outputs:
+            return {"loss": kl}
+        reconstruction = mean_squared_error(outputs)
+        return {"loss": kl + self.reconstruction_weight * reconstruction, "reconstruction": reconstruction}
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,11 @@ class _JointPhase:
             model
             if settings.reconstruction_weight
             else keras.Model(model.inputs[0], {"q": self._assigner.output}),
+            Augmenter(settings.augment, seed=settings.seed, purpose="cluster"),
             kl_weight=settings.kl_weight,
             reconstruction_weight=settings.reconstruction_weight,
         )
         self._runner = StepRunner(joint, descent=clustering_descent(settings), phase="clustering")
-        self._augment = Augmenter(settings.augment, seed=settings.seed, purpose="cluster")
         self._renewal: Renewal | None = None
         self._renewed_at = self._renewals = self._collapsed = 0
 
@@ -152,33 +153,32 @@ class _JointPhase:
         self._keeper.follow("joint", self.state)
         self._keeper.forget("pretrain")
         self._keeper.save()
-        count, settings = len(self._samples), self._settings
-        generator = make_generator(settings.seed, "cluster")
-        batches = shuffled_batches(count, settings.batch, generator=generator, skip=self._runner.done)
+        settings = self._settings
+        groups = shuffled_groups(
+            len(self._samples),
+            settings.batch,
+            generator=make_generator(settings.seed, "cluster"),
+            together=settings.shuffle,
+            skip=self._runner.done,
+        )
+        feed = Feed(self._samples, groups)
         while (reason := decide_stop(self._renewed_at, self._renewal, settings)) is None:
-            self._go_on(self._renewal, batches)
+            self._go_on(self._renewal, feed)
             self._renewal = self._renew(previous=self._renewal)
             self._keeper.pause()
         self._keeper.save()
         self._keeper.release()
         return self._end(self._renewal, reason)
 
-    def _go_on(self, renewal: Renewal, batches: Iterator[NDArray[np.int64]]) -> None:
+    def _go_on(self, renewal: Renewal, feed: Feed) -> None:
         """Make the steps up to the next renewal."""
         total = self._settings.max_iterations
         changed = "" if renewal.changed is None else f", {renewal.changed:.2%} of labels changed"
-        while self._runner.done < min(self._renewed_at + self._settings.update_interval, total):
-            indices = next(batches)
-            loss = self._step(read_batch(self._samples, indices), renewal.targets[indices])
+        until = min(self._renewed_at + self._settings.update_interval, total)
+        while self._runner.done < until:
+            loss = self._runner.run(feed.draw(until - self._runner.done), renewal.targets)
             self._progress("cluster", self._runner.done, total, f"loss {loss:.4f}{changed}")
             self._keeper.pause()
-
-    def _step(self, images: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
-        """Make one step, on changed samples if the settings say so, and give its loss."""
-        if self._augment.idle:
-            return self._runner.step(images, targets)
-        spoilt, moved = self._augment(images, self._runner.done)
-        return self._runner.step(spoilt, {"p": targets, "image": moved})
 
     def _renew(self, *, previous: Renewal | None) -> Renewal:
         """Renew the targets, and judge the state that gave them."""
@@ -246,7 +246,7 @@ def cluster(
         Spectrograms (N, F, T, C).
     settings
         The two weights, the clustering's optimizer and learning rate, ``momentum``, ``augment``, ``batch``,
-        ``update_interval``, ``tolerance``, ``max_iterations``, ``keep`` and ``seed`` are used.
+        ``shuffle``, ``update_interval``, ``tolerance``, ``max_iterations``, ``keep`` and ``seed`` are used.
     log, progress
         Where each renewal and each iteration are told.
     keeper

@@ -14,6 +14,13 @@ def note_batch(settings: TrainConfig, count: int) -> tuple[str, ...]:
     return (f"train.batch is {settings.batch}, but there are only {count} samples: each step takes them all",)
 
 
+def note_memory(settings: TrainConfig, batch: int) -> tuple[str, ...]:
+    """Say that memory ran out with the batches asked for, if it did."""
+    if batch == settings.batch:
+        return ()
+    return (f"memory ran out with batches of {settings.batch}: trained with batches of {batch}",)
+
+
 def note_collapse(clustered: Clustered) -> tuple[str, ...]:
     """Say how often the clustering was found collapsed, if ever."""
     if not clustered.collapsed_renewals:

@@ -1,13 +1,22 @@
 """Run a network over all samples, batch by batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.dec.backend import keras
+from couloir.dec.backend import Tensor, keras
+from couloir.dec.feed import read_ahead
 from couloir.dec.keeper import never_stop
-from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch, sequential_batches
+from couloir.dec.resident import Resident
+from couloir.dec.samples import ENCODING_BATCH, Samples, sequential_batches
+
+_ON_DEVICE = 2048
+"""Samples that pass through the network at once where they lie on the accelerator already."""
+_TOGETHER = 8
+"""Batches that are read at once, ahead of time, from samples that are not in memory."""
 
 
 def predict(
@@ -27,7 +36,35 @@ def predict(
         Called after each batch.
     """
     parts = []
-    for indices in sequential_batches(len(samples), ENCODING_BATCH):
-        parts.append(network.predict_on_batch(read_batch(samples, indices)))
+    for _, outputs in predict_batches(network, samples):
+        parts.append(outputs)
         pause()
     return np.concatenate(parts)
+
+
+def predict_batches(
+    network: keras.Model, samples: Samples, *, batch: int = ENCODING_BATCH
+) -> Iterator[tuple[int, Any]]:
+    """Give a network's outputs batch by batch, in order, and how many samples are done with each.
+
+    Parameters
+    ----------
+    network
+        From spectrograms (n, F, T, C) to whatever it gives.
+    samples
+        Spectrograms (N, F, T, C).
+    batch
+        Samples passed through the network at once.
+    """
+    for indices, images in _images(samples, batch):
+        yield int(indices[-1]) + 1, network.predict_on_batch(images)
+
+
+def _images(samples: Samples, batch: int) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    if isinstance(samples, Resident):
+        for indices in sequential_batches(len(samples), max(batch, _ON_DEVICE)):
+            rows = keras.ops.convert_to_tensor(samples.rows[indices])
+            yield indices, keras.ops.cast(keras.ops.take(samples.table, rows, axis=0), "float32")
+        return
+    batches = sequential_batches(len(samples), batch)
+    yield from read_ahead(samples, iter(lambda: list(islice(batches, _TOGETHER)), []))

@@ -4,52 +4,54 @@ Source: Vincent et al. (2010), Stacked denoising autoencoders, JMLR 11, section 
 afresh at every step, and what is to be restored is the clean spectrogram.
 """
 
+from collections.abc import Mapping
+
 from couloir.config import TrainConfig
 from couloir.dec.augment import Augmenter
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.checkpoint import State
+from couloir.dec.feed import Feed
 from couloir.dec.keeper import Keeper
+from couloir.dec.learner import Learner, mean_squared_error
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.optimizers import pretraining_descent
-from couloir.dec.samples import Samples, count_batches, read_batch, shuffled_batches
+from couloir.dec.samples import Samples, count_batches, shuffled_groups
 from couloir.dec.seeds import derive_seed, make_generator
 from couloir.dec.steps import StepRunner
 
-ops = keras.ops
 
-
-class Denoiser(keras.Model):  # type: ignore[misc]
+class Denoiser(Learner):
     """Wrap an autoencoder for training: noise on what goes in, the clean input as the target.
 
     Parameters
     ----------
     autoencoder
         From (n, F, T, C) to (n, F, T, C).
+    augment
+        Changes samples before the noise.
     noise
         Standard deviation of the Gaussian noise, in the spectrogram's units.
     seed
         Seed of the noise.
     """
 
-    def __init__(self, autoencoder: keras.Model, *, noise: float, seed: int) -> None:
+    def __init__(self, autoencoder: keras.Model, augment: Augmenter, *, noise: float, seed: int) -> None:
         super().__init__(name="denoiser")
+        self.augment = augment
         self.noise = keras.layers.GaussianNoise(noise, seed=derive_seed(seed, "noise"), name="noise")
         self.autoencoder = autoencoder
+        self.built = True
 
-    def call(self, image: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 (Keras calls it so)
-        """Reconstruct spectrograms, made noisy first when training."""
-        return self.autoencoder(self.noise(image, training=training))
+    def call(self, image: Tensor, training: bool | None = None) -> dict[str, Tensor]:  # noqa: FBT001 (Keras calls it so)
+        """Reconstruct spectrograms, changed and made noisy first when training; give what they are to be, too."""
+        spoilt, image = self.augment(image, training=training)
+        reconstruction = self.autoencoder(self.noise(spoilt, training=training))
+        return {"image": image, "reconstruction": reconstruction}
 
-    def compute_loss(
-        self,
-        x: Tensor,
-        y: Tensor | None,
-        y_pred: Tensor,
-        *_: object,
-        **__: object,
-    ) -> Tensor:
-        """Give the mean squared error of the reconstruction ``y_pred`` against ``y``, or else the clean ``x``."""
-        return ops.mean(ops.square((x if y is None else y) - y_pred))
+    def measure(self, outputs: Mapping[str, Tensor], targets: Tensor | None) -> dict[str, Tensor]:
+        """Give the mean squared error of the reconstruction; there are no targets beside the images."""
+        del targets
+        return {"loss": mean_squared_error(outputs)}
 
 
 def pretrain(
@@ -71,8 +73,8 @@ def pretrain(
     samples
         Clean spectrograms (N, F, T, C); every one is seen once an epoch, in a new order each epoch.
     settings
-        ``noise``, ``augment``, ``optimizer``, ``learning_rate``, ``momentum``, ``batch``, ``epochs`` and
-        ``seed`` are used.
+        ``noise``, ``augment``, ``optimizer``, ``learning_rate``, ``momentum``, ``batch``, ``shuffle``,
+        ``epochs`` and ``seed`` are used.
     log, progress
         Where each epoch, with its mean loss, measured with the noise on, and each step are told.
     keeper
@@ -85,9 +87,9 @@ def pretrain(
     TrainingError
         When the loss is no longer finite.
     """
-    denoiser = Denoiser(autoencoder, noise=settings.noise, seed=settings.seed)
-    runner = StepRunner(denoiser, descent=pretraining_descent(settings), phase="pre-training")
     augment = Augmenter(settings.augment, seed=settings.seed, purpose="pretrain")
+    denoiser = Denoiser(autoencoder, augment, noise=settings.noise, seed=settings.seed)
+    runner = StepRunner(denoiser, descent=pretraining_descent(settings), phase="pre-training")
     keeper = keeper or Keeper()
     steps = count_batches(len(samples), settings.batch)
     total = settings.epochs * steps
@@ -96,13 +98,18 @@ def pretrain(
         epoch = runner.done // steps + 1
         remark = "done before" if runner.done == total else f"going on from epoch {epoch}"
         progress("pretrain", runner.done, total, remark)
-    generator = make_generator(settings.seed, "pretrain")
-    batches = shuffled_batches(len(samples), settings.batch, generator=generator, skip=runner.done)
+    groups = shuffled_groups(
+        len(samples),
+        settings.batch,
+        generator=make_generator(settings.seed, "pretrain"),
+        together=settings.shuffle,
+        skip=runner.done,
+    )
+    feed = Feed(samples, groups)
     keeper.follow("pretrain", runner.state)
     while runner.done < total:
         epoch = runner.done // steps + 1
-        images = read_batch(samples, next(batches))
-        loss = runner.step(images) if augment.idle else runner.step(*augment(images, runner.done))
+        loss = runner.run(feed.draw(epoch * steps - runner.done))
         progress("pretrain", runner.done, total, f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
         if runner.done == epoch * steps:
             mean = runner.take_means()["loss"]

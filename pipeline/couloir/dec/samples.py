@@ -11,6 +11,8 @@ from couloir.errors import TrainingError
 
 ENCODING_BATCH = 256
 """Samples read and encoded at once where no gradient is taken."""
+RUN = 64
+"""Neighbours that stay in one group of batches: the archive's chunk."""
 
 
 class Samples(Protocol):
@@ -27,6 +29,42 @@ class Samples(Protocol):
         """Give the samples at ``indices`` (n,), in their order, as (n, F, T, C)."""
 
 
+class Subset:
+    """View some samples as if they were all; what is not asked for is not read.
+
+    Parameters
+    ----------
+    samples
+        Spectrograms (N, F, T, C).
+    chosen
+        Indices (n,) int64 of the samples in view.
+    """
+
+    def __init__(self, samples: Samples, chosen: NDArray[np.int64]) -> None:
+        self._samples, self._chosen = samples, chosen
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, F, T, C)."""
+        return (len(self._chosen), *self._samples.shape[1:])
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all samples are in memory."""
+        return is_in_memory(self._samples)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
+        return self._samples[self._chosen[indices]]
+
+
+def is_in_memory(samples: Samples) -> bool:
+    """Say whether reading some samples costs nothing, since all are in memory."""
+    return isinstance(samples, np.ndarray) or getattr(samples, "in_memory", False)
+
+
 def read_batch(samples: Samples, indices: NDArray[np.int64]) -> NDArray[np.float32]:
     """Read some samples as the float32 that the networks compute in."""
     return np.asarray(samples[indices], dtype=np.float32)
@@ -38,23 +76,41 @@ def sequential_batches(count: int, batch: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + batch, count), dtype=np.int64)
 
 
-def shuffled_batches(
-    count: int, batch: int, *, generator: np.random.Generator, skip: int = 0
-) -> Iterator[NDArray[np.int64]]:
-    """Give shuffled batches without end: every sample once an epoch, in a new order each epoch.
+def shuffled_groups(
+    count: int, batch: int, *, generator: np.random.Generator, together: int, skip: int = 0
+) -> Iterator[list[NDArray[np.int64]]]:
+    """Give shuffled batches without end, in groups: every sample once an epoch, in a new order each epoch.
+
+    Up to ``together`` samples are shuffled all with all, and an epoch is one group. Of more, runs of neighbours
+    are shuffled first, and then the samples of each group of runs: a group can be read at once, in long
+    stretches, where samples do not fit into memory, and it is the same groups where they do.
 
     The last batch of an epoch may be shorter; nothing is dropped. Which samples share a batch is
     random; within it they are sorted, which no mean over the batch notices and chunked storage likes.
     With ``skip`` that many batches are passed over, as if they had been taken.
     """
+    together = max(together // batch, 1) * batch
     epochs, taken = divmod(skip, count_batches(count, batch))
     for _ in range(epochs):
-        generator.permutation(count)
+        _shuffle(count, generator, together)
     while True:
-        order = generator.permutation(count).astype(np.int64)
-        first, taken = taken * batch, 0
-        for start in range(first, count, batch):
-            yield np.sort(order[start : start + batch])
+        order = _shuffle(count, generator, together)
+        for start in range(0, count, together):
+            group = order[start : start + together]
+            batches = [np.sort(group[first : first + batch]) for first in range(0, len(group), batch)]
+            kept, taken = batches[taken:], max(taken - len(batches), 0)
+            if kept:
+                yield kept
+
+
+def _shuffle(count: int, generator: np.random.Generator, together: int) -> NDArray[np.int64]:
+    if count <= together:
+        return generator.permutation(count).astype(np.int64)
+    runs = np.array_split(np.arange(count, dtype=np.int64), np.arange(RUN, count, RUN))
+    order = np.concatenate([runs[number] for number in generator.permutation(len(runs))])
+    for start in range(0, count, together):
+        generator.shuffle(order[start : start + together])
+    return order
 
 
 def count_batches(count: int, batch: int) -> int:

@@ -7,51 +7,65 @@ from numpy.typing import NDArray
 
 from couloir.dec.backend import keras
 from couloir.dec.checkpoint import State
+from couloir.dec.feed import Drawn
+from couloir.dec.learner import Learner
+from couloir.dec.loops import make_loop
 from couloir.dec.optimizers import Descent
 from couloir.errors import TrainingError
 
-Targets = NDArray[np.float32] | dict[str, NDArray[np.float32]]
-
 
 class StepRunner:
-    """Train a Keras model batch by batch.
+    """Train a model batch by batch.
 
     Parameters
     ----------
-    model
-        A model whose ``compute_loss`` needs no more than the batch.
+    learner
+        The model and its losses.
     descent
         The optimizer and its learning rate.
     phase
         What errors call this training.
     """
 
-    def __init__(self, model: keras.Model, *, descent: Descent, phase: str) -> None:
-        self._model, self._descent, self._phase = model, descent, phase
+    def __init__(self, learner: Learner, *, descent: Descent, phase: str) -> None:
+        self._descent, self._phase = descent, phase
         optimizer = descent.make()
-        model.compile(optimizer=optimizer)
-        optimizer.build(model.trainable_variables)  # not at the first step: a checkpoint may be restored before it
-        self._variables = [*model.variables, *optimizer.variables]
+        optimizer.build(learner.trainable_variables)  # not at the first step: a checkpoint may come before it
+        self._loop = make_loop(learner, optimizer)
+        self._variables = [*learner.variables, *optimizer.variables]
         self.done = 0
         self._sums: dict[str, float] = {}
         self._samples = 0
 
-    def step(self, images: NDArray[np.float32], targets: Targets | None = None) -> float:
-        """Make one step from images (n, F, T, C), with whatever the loss compares with, and give its loss.
+    def run(self, drawn: Drawn, targets: NDArray[np.float32] | None = None) -> float:
+        """Make the steps of the batches drawn, and give the loss of the last one.
+
+        Parameters
+        ----------
+        drawn
+            s batches of n samples.
+        targets
+            (N, K): what the loss compares every sample of the data set with, if it does.
 
         Raises
         ------
         TrainingError
-            When the loss is not finite.
+            When a loss is not finite.
         """
-        self._model.reset_metrics()  # older Keras gives means since the last reset, not the batch's
-        logs = self._model.train_on_batch(images, targets, return_dict=True)
-        self.done += 1
-        self.check(float(logs["loss"]))
-        self._samples += len(images)
-        for name, value in logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value) * len(images)
-        return float(logs["loss"])
+        steps, batch = drawn.indices.shape
+        mine = None
+        if targets is not None:
+            mine = np.zeros((*drawn.places.shape, targets.shape[1]), np.float32)
+            mine[:steps] = targets[drawn.indices]
+        found = self._loop(drawn.table, drawn.places, mine, steps)
+        losses = {name: keras.ops.convert_to_numpy(values)[:steps] for name, values in found.items()}
+        for loss in losses["loss"].tolist():
+            self.done += 1
+            self.check(loss)
+        self._samples += steps * batch
+        for name, values in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(values.sum(dtype=np.float64)) * batch
+        return float(losses["loss"][-1])
 
     def take_means(self) -> dict[str, float]:
         """Give the means over the samples seen since the last call, by the name of the loss."""

@@ -7,23 +7,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from couloir.config import TrainConfig, content_hash
+from couloir.dec.accelerator import be_deterministic, is_out_of_memory
 from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
 from couloir.dec.checkpoint import FORMAT, State
 from couloir.dec.clustering import build_clustering_model
-from couloir.dec.holdout import Subset, hold_out
+from couloir.dec.holdout import hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
 from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
-from couloir.dec.notes import note_batch, note_collapse, warn_collapse
+from couloir.dec.notes import note_batch, note_collapse, note_memory, warn_collapse
 from couloir.dec.novelty import NOVELTY, fit_novelty, save_novelty
+from couloir.dec.precision import building_for, in_single_precision
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics
 from couloir.dec.reference import keep_reference
+from couloir.dec.resident import narrow, settle
 from couloir.dec.samples import Samples, check_samples, count_batches
+from couloir.errors import TrainingError
+
+LEAST_BATCH = 8
+"""Where memory runs out batches are halved down to this."""
 
 __all__ = ["LOG", "METRICS", "MODEL", "Progress", "Samples", "Trained", "train"]
 
@@ -73,7 +80,8 @@ def train(
     """Train a model and write ``dec.keras``, ``novelty.npz``, ``log.csv`` and ``metrics.json``, the last one last.
 
     The same seed, settings and samples give the same bytes of weights on the same machine's CPU, whether
-    training ran through or was killed and went on from a checkpoint.
+    training ran through or was killed and went on from a checkpoint. Where memory runs out it starts again with
+    half the batch, and says so.
 
     Parameters
     ----------
@@ -100,7 +108,7 @@ def train(
     Raises
     ------
     TrainingError
-        When there are too few samples, samples that are not finite, or a loss that is not.
+        When there are too few samples, samples that are not finite, a loss that is not, or too little memory.
 
     Warns
     -----
@@ -108,25 +116,87 @@ def train(
         When the clustering collapsed, or a checkpoint could not be used or written.
     """
     check_samples(samples, settings)
-    fit, held = hold_out(len(samples), settings, groups)
-    seen = Subset(samples, fit) if len(held) else samples
-    keeper = keeper or Keeper()
-    earlier = keeper.load(_identify(samples, settings))
-    report = no_progress if progress is None else progress
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / METRICS).unlink(missing_ok=True)
-    with TrainingLog(folder / LOG, earlier=earlier.get("log")) as log:
+    if settings.deterministic:
+        be_deterministic()
+    work = _Work(
+        samples=settle(samples),
+        parts=hold_out(len(samples), settings, groups),
+        background=background,
+        folder=folder,
+        progress=no_progress if progress is None else progress,
+        keeper=keeper or Keeper(),
+    )
+    earlier = work.keeper.load(_identify(samples, settings))
+    batch = earlier.get("batch", settings.batch)
+    while True:
+        try:
+            return _train(work, settings, earlier, batch=batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch < 2 * LEAST_BATCH:
+                raise TrainingError(
+                    f"Memory ran out with batches of only {batch} spectrograms of {samples.shape[1:]}. "
+                    "Use a machine or GPU with more memory, or smaller spectrograms (spectrogram.frequencies)."
+                ) from error
+        batch, earlier = min(batch, len(work.fit)) // 2, {}
+        work.keeper.release()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Hold what a training is done with, whatever the batch."""
+
+    samples: Samples
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]]
+    background: Samples | None
+    folder: Path
+    progress: Progress
+    keeper: Keeper
+
+    @property
+    def fit(self) -> NDArray[np.int64]:
+        """The samples that are trained on."""
+        return self.parts[0]
+
+    @property
+    def held(self) -> NDArray[np.int64]:
+        """The samples that are held out."""
+        return self.parts[1]
+
+    @property
+    def seen(self) -> Samples:
+        """What training sees."""
+        return narrow(self.samples, self.fit) if len(self.held) else self.samples
+
+
+def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> Trained:
+    """Train with batches of one size."""
+    samples, seen, fit, keeper = work.samples, work.seen, work.fit, work.keeper
+    settings = wanted.model_copy(update={"batch": batch})
+    notes = (*note_batch(wanted, len(fit)), *note_memory(wanted, batch))
+    work.folder.mkdir(parents=True, exist_ok=True)
+    (work.folder / METRICS).unlink(missing_ok=True)
+    with TrainingLog(work.folder / LOG, earlier=earlier.get("log")) as log:
         keeper.follow("log", log.state)
-        model, initial_labels = _initialise(
-            samples, seen, earlier, fit=fit, settings=settings, log=log, progress=report, keeper=keeper
-        )
-        before = earlier.get("joint")
+        keeper.follow("batch", lambda: batch)
+        for note in notes:
+            work.progress("pretrain", 0, settings.epochs, note)
+        model, initial_labels = _initialise(work, seen, earlier, settings=settings, log=log)
         clustered = cluster(
-            model, seen, settings=settings, log=log, progress=report, keeper=keeper, earlier=before
+            model,
+            seen,
+            settings=settings,
+            log=log,
+            progress=work.progress,
+            keeper=keeper,
+            earlier=earlier.get("joint"),
         )
-        assignment = _assign(model, samples, progress=report, keeper=keeper)
+        model = in_single_precision(model, samples.shape[1:], settings)
+        assignment = _assign(model, samples, progress=work.progress, keeper=keeper)
         seconds = log.seconds
-        noise = None if background is None else _assign(model, background, progress=no_progress, keeper=keeper)
+        known = work.background
+        noise = None if known is None else _assign(model, known, progress=no_progress, keeper=keeper)
     keep_reference(model, assignment.at(fit))
     novelty = fit_novelty(
         *assignment.at(fit).place,
@@ -134,14 +204,12 @@ def train(
         seed=settings.seed,
         background=None if noise is None else noise.place,
     )
-    notes = (*note_batch(settings, len(fit)), *note_collapse(clustered))
-    save_model(model, folder / MODEL)
-    save_novelty(novelty.calibrated(*assignment.at(held).place), folder / NOVELTY)
+    notes = (*notes, *note_collapse(clustered))
+    save_model(model, work.folder / MODEL)
+    save_novelty(novelty.calibrated(*assignment.at(work.held).place), work.folder / NOVELTY)
     metrics = gather_metrics(model, assignment, settings=settings, clustered=clustered, notes=notes)
-    write_metrics(
-        {**metrics, "batch": min(settings.batch, len(fit)), "held_out": len(held), "seconds": round(seconds, 1)},
-        folder / METRICS,
-    )
+    own = {"batch": min(settings.batch, len(fit)), "held_out": len(work.held), "seconds": round(seconds, 1)}
+    write_metrics({**metrics, **own}, work.folder / METRICS)
     warn_collapse(clustered)
     return Trained(
         model=model,
@@ -166,44 +234,35 @@ def _identify(samples: Samples, settings: TrainConfig) -> dict[str, str]:
 
 
 def _initialise(
-    samples: Samples,
-    seen: Samples,
-    earlier: State,
-    *,
-    fit: NDArray[np.int64],
-    settings: TrainConfig,
-    log: TrainingLog,
-    progress: Progress,
-    keeper: Keeper,
+    work: _Work, seen: Samples, earlier: State, *, settings: TrainConfig, log: TrainingLog
 ) -> tuple[keras.Model, NDArray[np.int32]]:
     """Pre-train an autoencoder and put the centroids that k-means finds in its latent space on it.
 
     If that was done earlier the model's weights are still to be restored.
     """
-    autoencoder = build_autoencoder(samples.shape[1:], settings)
-    for note in note_batch(settings, len(seen)):
-        progress("pretrain", 0, settings.epochs, note)
+    with building_for(settings):
+        autoencoder = build_autoencoder(work.samples.shape[1:], settings)
+    keeper = work.keeper
     if "joint" in earlier:
         steps = settings.epochs * count_batches(len(seen), settings.batch)
-        progress("pretrain", steps, steps, "done before")
+        work.progress("pretrain", steps, steps, "done before")
         labels = earlier["initial_labels"]
         centroids = np.zeros((settings.clusters, settings.latent), np.float32)
     else:
-        before = earlier.get("pretrain")
         pretrain(
             autoencoder,
             seen,
             settings=settings,
             log=log,
-            progress=progress,
+            progress=work.progress,
             keeper=keeper,
-            earlier=before,
+            earlier=earlier.get("pretrain"),
         )
-        latent = predict(encoder_of(autoencoder), samples, pause=keeper.pause)
+        latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
         starts, seed = settings.kmeans_starts, settings.seed
-        centroids, of_fit = run_kmeans(latent[fit], settings.clusters, starts=starts, seed=seed)
+        centroids, of_fit = run_kmeans(latent[work.fit], settings.clusters, starts=starts, seed=seed)
         labels = nearest(latent, centroids)
-        labels[fit] = of_fit
+        labels[work.fit] = of_fit
     keeper.follow("initial_labels", lambda: labels)
     return build_clustering_model(autoencoder, centroids, alpha=settings.alpha), labels
 

@@ -1,0 +1,75 @@
+"""Hold a whole data set on the accelerator in half precision, so that batches are gathered there."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from couloir.dec.accelerator import free_memory, is_out_of_memory
+from couloir.dec.backend import Tensor, keras
+from couloir.dec.samples import Samples, Subset, is_in_memory
+
+_SHARE = 0.4
+"""Of the accelerator's free memory the samples take this much at most: they are there twice while the parts that
+they came in are joined, and steps need room, too."""
+_AT_ONCE = 4096
+"""Samples that are read and sent at once."""
+
+
+class Resident:
+    """Be samples (N, F, T, C) that lie on the accelerator; by index they are read from where they came.
+
+    Attributes
+    ----------
+    table
+        Samples on the accelerator, (M, F, T, C) float16.
+    rows
+        (N,) int32: where in the table each sample lies.
+    """
+
+    def __init__(self, samples: Samples, table: Tensor, rows: NDArray[np.int32]) -> None:
+        self._samples, self.table, self.rows = samples, table, rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, F, T, C)."""
+        return self._samples.shape
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether they are in this machine's memory as well."""
+        return is_in_memory(self._samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
+        return self._samples[indices]
+
+
+def make_resident(samples: Samples) -> Resident:
+    """Put samples (N, F, T, C) on the accelerator."""
+    count = len(samples)
+    parts = [
+        keras.ops.convert_to_tensor(samples[np.arange(start, min(start + _AT_ONCE, count), dtype=np.int64)])
+        for start in range(0, count, _AT_ONCE)
+    ]
+    table = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts)
+    return Resident(samples, table, np.arange(count, dtype=np.int32))
+
+
+def settle(samples: Samples) -> Samples:
+    """Put samples on the accelerator if there is one and they fit; otherwise give them back as they are."""
+    size = int(np.prod(samples.shape, dtype=np.int64)) * np.dtype(np.float16).itemsize
+    if size > _SHARE * free_memory():
+        return samples
+    try:
+        return make_resident(samples)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return samples
+        raise
+
+
+def narrow(samples: Samples, chosen: NDArray[np.int64]) -> Samples:
+    """View some samples as if they were all, wherever they lie."""
+    some = Subset(samples, chosen)
+    return Resident(some, samples.table, samples.rows[chosen]) if isinstance(samples, Resident) else some
