@@ -5,13 +5,14 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from couloir.catalog.truth import read_truth
 from couloir.config import RunConfig, content_hash
+from couloir.dec.criteria import Criteria
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import ConfigError, MissingStageError, TrainingError
 from couloir.stages.halves import LabelHalves
@@ -21,9 +22,6 @@ from couloir.stages.train import Progress, in_memory, quieten_tensorflow
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
-if TYPE_CHECKING:
-    from couloir.dec.recommend import Recommendation
-
 SELECT_VERSION = 1
 FOLDER = "select-k"
 _MOST = 200
@@ -32,8 +30,8 @@ _RESULT, _TABLE, _PICTURE = "selection.json", "selection.csv", "selection.png"
 
 
 @dataclass(frozen=True)
-class Row:
-    """Hold the criteria of one number of clusters, see `couloir.dec.selection`.
+class Row(Criteria):
+    """Hold all that is compared of one number of clusters: its criteria, and what needs the autoencoder or labels.
 
     Attributes
     ----------
@@ -45,14 +43,6 @@ class Row:
         ARI with the labels of the tuning half; None without labels. No part of the recommendation.
     """
 
-    clusters: int
-    stability: float
-    stability_error: float
-    weakest: float
-    weakest_error: float
-    silhouette: float | None
-    gap: float
-    gap_error: float
     centroid_error: float
     joint_agreement: float | None = None
     joint_error: float | None = None
@@ -310,10 +300,8 @@ def _conclude(
     halves: LabelHalves | None,
 ) -> Selection:
     from couloir.dec.recommend import recommend
-    from couloir.dec.selection import Criteria
 
-    names = Criteria.__dataclass_fields__
-    found: Recommendation = recommend([Criteria(**{name: getattr(row, name) for name in names}) for row in rows])
+    found = recommend(rows)
     return Selection(
         rows=tuple(rows),
         recommended=found.clusters,
