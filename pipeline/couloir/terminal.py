@@ -29,7 +29,7 @@ from couloir.store.outcomes import Outcome
 if TYPE_CHECKING:
     from couloir.dec.naming import Naming
     from couloir.stages.card import Card
-    from couloir.stages.select import Row, Selection
+    from couloir.stages.comparison import Row, Selection
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
