@@ -51,6 +51,22 @@ def mark_in_use(config: RunConfig, own: Mark) -> Mark:
     return held if assigned and held.get("training") == training_hash(config) else own
 
 
+def expect_held(config: RunConfig) -> Mark:
+    """Give the mark of the model in the output.
+
+    Raises
+    ------
+    MissingStageError
+        When there is none.
+    """
+    held = held_mark(config)
+    if held is None:
+        raise MissingStageError(
+            f"{output_of(config) / 'model'} holds no model. Run `couloir train`, or `couloir model import`."
+        )
+    return held
+
+
 def read_card(config: RunConfig) -> Card:
     """Read what the model in the output is.
 
@@ -61,11 +77,8 @@ def read_card(config: RunConfig) -> Card:
     DamagedError
         When what it says is not as it was written.
     """
+    expect_held(config)
     place = output_of(config) / "model"
-    if held_mark(config) is None:
-        raise MissingStageError(
-            f"{place} holds no model. Run `couloir train`, or `couloir model import` with a file of weights."
-        )
     data = (place / CARD).read_bytes()
     if data is None:
         raise MissingStageError(f"{place / CARD} is gone. Remove {place} and run `couloir train` again.")
