@@ -190,8 +190,15 @@ def import_model(config: "RunConfig", file: str, *, names: str | None, take_sett
     from couloir.stages.run import holding
 
     called = read_names(names) if names else None
-    with holding(config, tell=console.print) as hold:
-        fresh = import_file(config, file, names=called, take_settings=take_settings, redo=redo, check=hold.check)
+    with holding(config, tell=console.print) as hold, console.status("model import"):
+        fresh = import_file(
+            config,
+            file,
+            names=called,
+            take_settings=take_settings,
+            redo=redo,
+            check=hold.check,
+        )
     console.print("model: imported" if fresh else "model: it is there already")
     show_model(config)
 

@@ -47,9 +47,9 @@ class Card:
     @property
     def model_id(self) -> str:
         """Name an imported model by all that decides what it says of an event."""
-        return content_hash(
-            "imported", self.provenance.get("sha256"), self.preprocessing, sorted(self.names.items())
-        )
+        file, found = self.provenance.get("sha256"), self.provenance.get("kmeans")
+        names = sorted(self.names.items())
+        return content_hash("imported", file, self.preprocessing, names, *([found] if found else []))
 
     def dump(self) -> bytes:
         """Write it as JSON."""
@@ -98,7 +98,9 @@ class Card:
     def origin(self) -> str:
         """Say in a few words where it comes from."""
         if self.imported:
-            return f"imported from {self.provenance.get('file')}"
+            centroids = self.provenance.get("centroids")
+            found = f"; centroids: {centroids}" if centroids else ""
+            return f"imported from {self.provenance.get('file')}{found}"
         return f"trained on {self.provenance.get('events'):,} events, {self.provenance.get('period')}"
 
 

@@ -1,25 +1,23 @@
-"""Import: a file of weights made elsewhere becomes the run's model."""
+"""Import: a model made elsewhere becomes the run's model."""
 
 import csv
-import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from couloir.config import DetectConfig, RunConfig, SpectrogramConfig
-from couloir.errors import ChangedSettingsError, ConfigError, ModelFileError
-from couloir.kernels.spectrogram import COMPONENTS
-from couloir.stages.card import CARD, Card, preprocessing_of, versions
+from couloir.config import RunConfig
+from couloir.errors import ChangedSettingsError, ConfigError
+from couloir.stages.card import CARD, Card
 from couloir.stages.held import Mark, held_mark, is_imported
+from couloir.stages.incoming import Incoming
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.seeds import FOLDER, SEED_FILES
 from couloir.stages.settings import output_of
-from couloir.stages.train import MODEL_FILES, quieten_tensorflow
+from couloir.stages.train import quieten_tensorflow
+from couloir.stages.weights import take_weights
 from couloir.store.location import Location
 
+NOVELTY = "novelty.npz"
 _CHECKPOINT = "checkpoint"
 
 
@@ -61,44 +59,19 @@ def import_model(
         When there is no such file, or a name is that of no cluster.
     ModelFileError
         When the file holds no model that fits the settings.
+    MissingStageError
+        When cluster centres are to be found among the archive's events, and these are not there yet.
     ChangedSettingsError
         When the output holds another model.
     """
+    quieten_tensorflow()
     data = Location(file, config.archive.storage_options).read_bytes()
     if data is None:
         raise ConfigError(f"{file} does not exist, or is a folder. Give the file of weights, ending in .h5.")
     name = file.rstrip("/").rsplit("/", 1)[-1]
-    quieten_tensorflow()
-    from couloir.dec.legacy import build_from, count_clusters, read_layers
-
-    layers = read_layers(data, name=name)
-    shape = (config.spectrogram.frequencies, config.spectrogram.times, len(COMPONENTS))
-    model = build_from(layers, shape, config.train, name=name)
-    made = {
-        "kind": "imported",
-        "file": name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "layers": [layer.name for layer in layers],
-        "alpha": config.train.alpha,
-        "versions": versions(),
-    }
-    preprocessing = _preprocessing(config, name, take_settings=take_settings)
-    card = Card(preprocessing, count_clusters(layers), dict(names or {}), made)
-    _check_names(card)
-    mark: Mark = {"model_id": card.model_id, "imported": made["sha256"]}
-    place = output_of(config) / "model"
-    if is_current(place, mark):
-        return False
-    if not redo:
-        _refuse_replacing(config)
-    with tempfile.TemporaryDirectory(prefix="couloir-import-") as here:
-        _write(model, card, Path(here))
-        finished = begin(place, check)
-        for written in MODEL_FILES:
-            (finished / written).write_bytes((Path(here) / written).read_bytes())
-    complete(finished, mark)
-    (place / _CHECKPOINT).remove()
-    return True
+    model = take_weights(config, data, name=name, names=names or {}, take_settings=take_settings, check=check)
+    _check_names(model.card)
+    return _keep(config, model, redo=redo, check=check)
 
 
 def read_names(text: str) -> dict[int, str]:
@@ -131,18 +104,21 @@ def read_names(text: str) -> dict[int, str]:
     return names
 
 
-def _preprocessing(config: RunConfig, name: str, *, take_settings: bool) -> dict[str, object]:
-    here = preprocessing_of(config.detect, config.spectrogram)
-    published = preprocessing_of(DetectConfig(), SpectrogramConfig())
-    unlike = [key for key, value in published.items() if key != "detect.band" and here[key] != value]
-    if unlike and not take_settings:
-        told = ", ".join(f"{key} {published[key]} -> {here[key]}" for key in unlike)
-        raise ModelFileError(
-            f"{name} is taken to be trained on the published spectrograms, and this run's are made otherwise: "
-            f"{told}. Set these back; or, if it was trained on spectrograms as the run file makes them, say so "
-            "with --take-settings."
-        )
-    return here if take_settings else published
+def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[], None]) -> bool:
+    """Write a model to the output, unless it lies there already."""
+    mark: Mark = {"model_id": model.card.model_id, "imported": model.card.provenance["sha256"]}
+    place = output_of(config) / "model"
+    if is_current(place, mark):
+        return False
+    if not redo:
+        _refuse_replacing(config)
+    finished = begin(place, check)
+    for left in (NOVELTY, *SEED_FILES, FOLDER, _CHECKPOINT):  # of a model that was trained here
+        (place / left).remove()
+    for name, data in {**model.files, CARD: model.card.dump()}.items():
+        (finished / name).write_bytes(data)
+    complete(finished, mark)
+    return True
 
 
 def _check_names(card: Card) -> None:
@@ -161,14 +137,3 @@ def _refuse_replacing(config: RunConfig) -> None:
             f"{output_of(config) / 'model'} holds {what}. With --redo it is replaced; to keep it, give another "
             "output.url. `couloir model show` says what it is."
         )
-
-
-def _write(model: Any, card: Card, folder: Path) -> None:
-    """Write the files of a model; what only a training knows is left empty."""
-    from couloir.dec.record import describe_import, save_model, write_metrics
-
-    save_model(model, folder / "dec.keras")
-    write_metrics({"imported": card.provenance["file"], **describe_import(model)}, folder / "metrics.json")
-    (folder / "log.csv").write_text("")
-    np.save(folder / "initial_labels.npy", np.empty(0, np.int32), allow_pickle=False)
-    (folder / CARD).write_bytes(card.dump())
