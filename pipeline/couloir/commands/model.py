@@ -13,7 +13,7 @@ def model() -> None:
 
 
 @model.command("import")
-@click.argument("file", metavar="FILE.h5")
+@click.argument("file", metavar="FILE")
 @run_file_argument
 @click.option(
     "--names", metavar="NAMES", help="What clusters are called: 0=earthquake,3=rockfall or a CSV of cluster,class."
@@ -21,7 +21,7 @@ def model() -> None:
 @click.option(
     "--take-settings",
     is_flag=True,
-    help="The file was trained on spectrograms as the run file makes them, not on the published ones.",
+    help="The weights were trained on spectrograms as the run file makes them, not on the published ones.",
 )
 @redo_option
 def import_(
@@ -33,9 +33,11 @@ def import_(
     take_settings: bool,
     redo: bool,
 ) -> None:
-    """Make published weights (Keras 2, h5) the run's model.
+    """Make a model from elsewhere the run's: published weights, or the model of another output.
 
-    Reads FILE.h5, a path or a URL. Writes OUTPUT/model. `couloir run` then uses it and does not train.
+    Reads FILE, a path or a URL: weights of Keras 2, ending in .h5, or the folder `model` of another output, or the
+    dec.keras in it. Writes OUTPUT/model. `couloir run` then uses it and does not train. Weights without cluster
+    centres, of a pre-trained autoencoder, get theirs by k-means on the events of OUTPUT/spectrograms.zarr.
     """
     from couloir import jobs
 

@@ -1,6 +1,7 @@
 """Ask the model that the output holds what it says of every event."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from couloir.config import RunConfig
 from couloir.stages.card import Card
 from couloir.stages.drift import training_sizes
-from couloir.stages.held import Mark, read_card
+from couloir.stages.elsewhere import NOVELTY
+from couloir.stages.held import Mark, held_files, read_card
+from couloir.stages.settings import output_of
 from couloir.stages.train import fetch_model, model_mark, quieten_tensorflow
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -66,7 +69,7 @@ class HeldModel:
         from couloir.dec.novelty import without_calibration
 
         assignment = assign(self.network, samples)
-        ratios = None if self.card.imported else ratios_to_training(self.network, assignment)
+        ratios = ratios_to_training(self.network, assignment) if self.card.knows_training else None
         if self.novelty is None:
             assignment = measure_against_itself(self.network, assignment)
             return Answers(assignment, without_calibration(assignment.novelty), ratios)
@@ -86,7 +89,6 @@ def load_held(config: RunConfig, archive: SpectrogramArchive, mark: Mark) -> Hel
     """
     quieten_tensorflow()
     from couloir.dec.assign import load_model
-    from couloir.dec.novelty import load_novelty
 
     with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
         files = fetch_model(config, archive, Path(here), mark=mark)
@@ -97,7 +99,19 @@ def load_held(config: RunConfig, archive: SpectrogramArchive, mark: Mark) -> Hel
             trained_here=mark == model_mark(config, archive),
             card=card,
             network=load_model(files["dec.keras"]),
-            novelty=None if card.imported else load_novelty(files["novelty.npz"]),
+            novelty=_load_novelty(config, files, Path(here)),
             training_sizes=training_sizes(files["metrics.json"].read_text()),
             initial=np.load(files["initial_labels.npy"], allow_pickle=False),
         )
+
+
+def _load_novelty(config: RunConfig, files: Mapping[str, Path], here: Path) -> "Novelty | None":
+    """Load the calibration that a training left; an imported model has one only if it was trained by Couloir."""
+    from couloir.dec.novelty import load_novelty
+
+    path = files.get(NOVELTY, here / NOVELTY)
+    if NOVELTY not in files:
+        if NOVELTY not in held_files(config):
+            return None
+        path.write_bytes((output_of(config) / "model" / NOVELTY).read_bytes() or b"")
+    return load_novelty(path)

@@ -4,8 +4,8 @@ A model's mark says what it was made from. Three kinds of model can lie in an ou
 
 - trained on the very events that are there: ``{"model_id", "training"}``, as `couloir.stages.train` makes it;
 - trained on other events, of earlier months: the same, with the model id of those;
-- imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from. It is the run's model until another
-  one is asked for, whatever the train section says.
+- imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from, weights or another output's model.
+  It is the run's model until another one is asked for, whatever the train section says.
 """
 
 from typing import Any
@@ -22,6 +22,15 @@ Mark = dict[str, Any]
 def held_mark(config: RunConfig) -> Mark | None:
     """Give the mark of the model in the output; None where there is none that was completed."""
     return _mark_of(config, "model")
+
+
+def held_files(config: RunConfig) -> frozenset[str]:
+    """Name the files of the model in the output, as its mark does."""
+    try:
+        held = read_completion(output_of(config) / "model")
+    except DamagedError:
+        return frozenset()
+    return frozenset() if held is None else frozenset(held[1])
 
 
 def is_imported(mark: Mark | None) -> bool:

@@ -3,11 +3,15 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import fsspec
+
 from couloir.config import RunConfig
-from couloir.errors import ChangedSettingsError, ConfigError
+from couloir.errors import ChangedSettingsError, ConfigError, ModelFileError
 from couloir.stages.card import CARD, Card
+from couloir.stages.elsewhere import MODEL, NOVELTY, take_model
 from couloir.stages.held import Mark, held_mark, is_imported
 from couloir.stages.incoming import Incoming
 from couloir.stages.marks import all_is_well, begin, complete, is_current
@@ -17,7 +21,6 @@ from couloir.stages.train import quieten_tensorflow
 from couloir.stages.weights import take_weights
 from couloir.store.location import Location
 
-NOVELTY = "novelty.npz"
 _CHECKPOINT = "checkpoint"
 
 
@@ -30,18 +33,18 @@ def import_model(
     redo: bool = False,
     check: Callable[[], None] = all_is_well,
 ) -> bool:
-    """Make the weights of a Keras 2 file the run's model, unless they are it already.
+    """Make a model from elsewhere the run's, unless it is that already.
 
     Parameters
     ----------
     config : RunConfig
-        Its train section says which network the weights are of.
+        Its train section says which network weights of Keras 2 are of.
     file : str
-        Path or URL of an h5 file.
+        Path or URL: weights of Keras 2, or ``dec.keras`` in another output's folder ``model``, or that folder.
     names : mapping of int to str, optional
-        What clusters are called.
+        What clusters are called; if not given, what another output calls them.
     take_settings : bool, optional
-        Whether the run file says how the spectrograms were made that the weights were trained on. If not, they
+        Whether the run file says how the spectrograms were made that weights were trained on. If not, they
         are taken to be the published ones: the defaults.
     redo : bool, optional
         Whether to replace another model.
@@ -65,11 +68,22 @@ def import_model(
         When the output holds another model.
     """
     quieten_tensorflow()
-    data = Location(file, config.archive.storage_options).read_bytes()
-    if data is None:
-        raise ConfigError(f"{file} does not exist, or is a folder. Give the file of weights, ending in .h5.")
-    name = file.rstrip("/").rsplit("/", 1)[-1]
-    model = take_weights(config, data, name=name, names=names or {}, take_settings=take_settings, check=check)
+    folder = _model_folder(config, file)
+    if folder is None:
+        model = take_weights(
+            config,
+            _read_file(config, file),
+            name=file.rstrip("/").rsplit("/", 1)[-1],
+            names=names or {},
+            take_settings=take_settings,
+            check=check,
+        )
+    elif take_settings:
+        raise ConfigError(
+            f"--take-settings is for weights that do not say what they take; {folder / CARD} says it."
+        )
+    else:
+        model = take_model(config, folder, names=names, check=check)
     _check_names(model.card)
     return _keep(config, model, redo=redo, check=check)
 
@@ -102,6 +116,42 @@ def read_names(text: str) -> dict[int, str]:
             )
         names[number] = name.strip()
     return names
+
+
+def _place(config: RunConfig, file: str) -> Location:
+    """Reach a file with the options of the output or of the archive, whichever lies in the same kind of place."""
+    kind, *_ = fsspec.core.split_protocol(file)
+    for section in (config.output, config.archive):
+        if fsspec.core.split_protocol(section.url)[0] == kind:
+            return Location(file, section.storage_options)
+    return Location(file)
+
+
+def _model_folder(config: RunConfig, file: str) -> Location | None:
+    """Give the folder of another output's model; None where the file is not of such a one."""
+    place = _place(config, file.rstrip("/"))
+    if place.url.endswith((".h5", ".hdf5")):
+        return None
+    if place.url.endswith(".keras"):
+        folder, _, name = place.url.rpartition("/")
+        if name != MODEL:
+            raise ModelFileError(
+                f"{file}: a model of Couloir's is called {MODEL} and lies beside its card, {CARD}. Give the "
+                "folder `model` of another output, or weights, ending in .h5."
+            )
+        return replace(place, url=folder or ("/" if place.url.startswith("/") else "."))
+    return place if (place / MODEL).size() is not None or (place / CARD).size() is not None else None
+
+
+def _read_file(config: RunConfig, file: str) -> bytes:
+    place = _place(config, file)
+    data = None if place.local_path and place.local_path.is_dir() else place.read_bytes()
+    if data is None:
+        raise ConfigError(
+            f"{file} does not exist, or is a folder without a model. Give weights, ending in .h5, or the folder "
+            "`model` of another output."
+        )
+    return data
 
 
 def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[], None]) -> bool:
