@@ -57,8 +57,8 @@ def compare(classes: int, seed: int) -> dict:
 
 
 def main() -> None:
+    from couloir.dec.criteria import Criteria
     from couloir.dec.recommend import recommend
-    from couloir.dec.selection import Criteria
 
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "selection-results")
     seeds = range(1, int(sys.argv[2]) + 1 if len(sys.argv) > 2 else 4)

@@ -19,6 +19,7 @@ ALLOWED = {
     "stages": {"stages", "archive", "store", "catalog", "report", "compute", "synth", "dec", "kernels", "runfile"}
     | GROUND,
 }
+ALLOWED["commands"] = ALLOWED["stages"] | {"commands", "jobs", "terminal"}
 # One place may reach another where the whole point of it is to be written there.
 ALLOWED["catalog"] |= {"store"}
 OUTSIDE = {

@@ -129,7 +129,8 @@ def train(job: Job, *, replace_imported: bool = False) -> None:
 
 def select(job: Job, numbers: str, refine: int | None) -> None:
     """Compare numbers of clusters, and show what speaks for each."""
-    from couloir.stages.select import FOLDER, parse_range, read_selection
+    from couloir.stages.comparison import FOLDER, PICTURE, read_selection
+    from couloir.stages.select import parse_range
     from couloir.stages.select import select as compare
     from couloir.stages.settings import output_of
 
@@ -137,7 +138,7 @@ def select(job: Job, numbers: str, refine: int | None) -> None:
     if not _with_bars(job, lambda **told: compare(job.config, job.archive, numbers=chosen, refine=refine, **told)):
         console.print("train: the comparison is there already")
     show_selection(read_selection(output_of(job.config)))
-    click.echo(f"\nPicture: {output_of(job.config) / FOLDER / 'selection.png'}")
+    click.echo(f"\nPicture: {output_of(job.config) / FOLDER / PICTURE}")
 
 
 def _with_bars(job: Job, work: Callable[..., bool]) -> bool:
@@ -189,8 +190,15 @@ def import_model(config: "RunConfig", file: str, *, names: str | None, take_sett
     from couloir.stages.run import holding
 
     called = read_names(names) if names else None
-    with holding(config, tell=console.print) as hold:
-        fresh = import_file(config, file, names=called, take_settings=take_settings, redo=redo, check=hold.check)
+    with holding(config, tell=console.print) as hold, console.status("model import"):
+        fresh = import_file(
+            config,
+            file,
+            names=called,
+            take_settings=take_settings,
+            redo=redo,
+            check=hold.check,
+        )
     console.print("model: imported" if fresh else "model: it is there already")
     show_model(config)
 

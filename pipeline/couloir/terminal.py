@@ -29,7 +29,7 @@ from couloir.store.outcomes import Outcome
 if TYPE_CHECKING:
     from couloir.dec.naming import Naming
     from couloir.stages.card import Card
-    from couloir.stages.select import Row, Selection
+    from couloir.stages.comparison import Row, Selection
     from couloir.stages.verify import Verified
 
 console = Console(stderr=True, highlight=False)
@@ -185,8 +185,8 @@ def show_card(card: "Card") -> None:
         "model": card.origin,
         "clusters": ", ".join(names) if card.names else str(card.clusters),
         **{name: _in_words(value) for name, value in card.preprocessing.items()},
-        **{name: str(provenance[name]) for name in ("sha256", "archive") if name in provenance},
-        "versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
+        **{name: str(provenance[name]) for name in ("sha256", "archive", "model_id") if name in provenance},
+        "versions": ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items()),
     }
     for name, value in facts.items():
         out.print(f"{name:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from legacy import make_model, rows_of, write_weights
 
-from couloir.dec.legacy import build_from, count_clusters, read_layers
+from couloir.dec.clustering import build_clustering_model
+from couloir.dec.legacy import build_from, centroids_of, read_layers
 from couloir.errors import ModelFileError
 
 SHAPE = (32, 16, 3)
@@ -28,7 +29,9 @@ def bring(tmp_path, settings):
     def write_and_build(rows, **options):
         path = write_weights(tmp_path / "w.h5", rows, **options)
         layers = read_layers(path.read_bytes(), name="w.h5")
-        return build_from(layers, SHAPE, settings, name="w.h5")
+        autoencoder = build_from(layers, SHAPE, settings, name="w.h5")
+        centroids = centroids_of(layers, settings, name="w.h5")
+        return autoencoder if centroids is None else build_clustering_model(autoencoder, centroids, alpha=1.0)
 
     return write_and_build
 
@@ -56,11 +59,6 @@ def test_the_weights_of_a_whole_saved_model_are_found_in_their_group(bring, rows
     assert_same(bring(rows, inside="model_weights"), original)
 
 
-def test_clusters_are_counted_from_the_file(rows, tmp_path, settings):
-    layers = read_layers(write_weights(tmp_path / "w.h5", rows).read_bytes(), name="w.h5")
-    assert count_clusters(layers) == settings.clusters
-
-
 def test_a_missing_layer_is_named_with_its_shapes(bring, rows):
     with pytest.raises(ModelFileError, match=r"missing: expand \(4, 256\) and \(256\); too much: none"):
         bring([row for row in rows if row[0] != "dense_1"])
@@ -85,9 +83,11 @@ def test_two_layers_in_the_wrong_order_are_refused(bring, rows):
         bring([rows[0], rows[2], rows[1], *rows[3:]])
 
 
-def test_a_file_without_cluster_centres_is_refused(bring, rows):
-    with pytest.raises(ModelFileError, match="holds no cluster centres"):
-        bring([row for row in rows if row[0] != "clustering"])
+def test_a_file_without_cluster_centres_is_an_autoencoder(bring, rows, original, samples):
+    autoencoder = bring([row for row in rows if row[0] != "clustering"])
+    pictures = samples[:5].astype(np.float32)
+    expected = original.predict_on_batch(pictures)["reconstruction"]
+    np.testing.assert_array_equal(autoencoder.predict_on_batch(pictures), expected)
 
 
 def test_centres_of_another_latent_space_and_two_tables_of_centres_are_refused(bring, rows):

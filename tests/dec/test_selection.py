@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from couloir.dec.criteria import Criteria
 from couloir.dec.recommend import choose_by_gap, recommend
 from couloir.dec.selection import (
-    Criteria,
     choose_sample,
     draw_references,
     found_again,

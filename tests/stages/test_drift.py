@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from couloir.dec.assign import Assignment
-from couloir.dec.drift import Ratios
+from couloir.dec.typical import Ratios
 from couloir.stages.card import Card
 from couloir.stages.drift import describe_assignment
 

@@ -3,11 +3,13 @@
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 from legacy import make_model, rows_of, write_weights
 
 from couloir.catalog.clusters import read_clusters
 from couloir.catalog.events import read_events
+from couloir.catalog.latent import read_latent
 from couloir.errors import ChangedSettingsError, ConfigError, MissingStageError, ModelFileError
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
@@ -18,6 +20,7 @@ from couloir.stages.settings import output_of
 from couloir.stages.train import MODEL_FILES, has_model
 from couloir.store.sealed import Checksum, seal, unseal
 
+from .conftest import make_config
 from .two_months import TRAIN, copy_of, detect_quietly, report_on, train_quietly, verified, write_archive
 
 
@@ -198,6 +201,67 @@ def test_a_damaged_import_is_not_trained_over_and_says_to_import_again(detected,
         catalog(config, archive)
     assert bring(config, weights, redo=True)
     assert catalog(config, archive)
+
+
+@pytest.fixture
+def autoencoder(tmp_path):
+    """Weights as they are before clustering: without centres."""
+    from couloir.config import TrainConfig
+
+    rows = rows_of(make_model((16, 16, 3), TrainConfig(**TRAIN)))
+    rows = [row for row in rows if row[0] != "clustering"]
+    return str(write_weights(tmp_path / "autoencoder.h5", rows))
+
+
+def test_an_autoencoder_gets_its_centres_from_the_archives_events_and_says_so(detected, autoencoder):
+    from couloir.dec.assign import load_model
+    from couloir.dec.kmeans import run_kmeans
+
+    config, archive = detected
+    assert bring(config, autoencoder)
+    card = read_card(config)
+    assert card.provenance["centroids"] == f"k-means on {len(archive)} events of this archive"
+    assert card.clusters == config.train.clusters
+    assert "centroids: k-means on" in card.origin
+    assert catalog(config, archive)
+    assert report_on(config, archive)
+    assert (verified(config).problems, verified(config).missing) == ((), ())
+    network = load_model(output_of(config).local_path / "model" / "dec.keras")
+    vectors = read_latent(output_of(config) / "catalog")
+    ids = read_events(output_of(config) / "catalog")["event_id"].to_pylist()
+    latent = np.array([vectors[name] for name in ids])
+    expected, _ = run_kmeans(latent, 3, starts=1, seed=config.train.seed)
+    np.testing.assert_allclose(network.get_layer("clustering").centroids.numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert not bring(config, autoencoder)
+
+
+def test_centres_of_other_settings_are_another_model(detected, autoencoder):
+    config, _ = detected
+    bring(config, autoencoder)
+    before = held_mark(config)
+    more = config.model_copy(update={"train": config.train.model_copy(update={"clusters": 4})})
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        bring(more, autoencoder)
+    assert bring(more, autoencoder, redo=True)
+    assert read_card(more).clusters == 4
+    assert held_mark(more)["model_id"] != before["model_id"]
+
+
+def test_an_autoencoder_before_detection_says_to_detect_first(archive_root, autoencoder, tmp_path):
+    config = make_config(archive_root, tmp_path / "nothing", train=TRAIN)
+    with pytest.raises(MissingStageError, match=r"autoencoder.h5 holds no cluster centres.*couloir detect"):
+        bring(config, autoencoder)
+    assert held_mark(config) is None
+
+
+def test_what_a_training_left_goes_with_the_model_that_replaces_it(detected, weights):
+    config, archive = detected
+    several = config.model_copy(update={"train": config.train.model_copy(update={"seeds": 2})})
+    train_quietly(several, archive)
+    place = output_of(config) / "model"
+    assert {"novelty.npz", "stability.json", "seeds"} <= {path.name for path in place.local_path.iterdir()}
+    bring(config, weights, redo=True)
+    assert {path.name for path in place.local_path.iterdir()} == {*MODEL_FILES, "complete.json"}
 
 
 def test_names_come_as_pairs_or_as_a_table(tmp_path):

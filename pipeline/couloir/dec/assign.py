@@ -12,6 +12,7 @@ from couloir.dec.log import Progress, no_progress
 from couloir.dec.networks import LATENT, RECONSTRUCTION
 from couloir.dec.predict import predict_batches
 from couloir.dec.samples import ENCODING_BATCH, Samples
+from couloir.dec.typical import ratios_to_typical
 from couloir.errors import MissingStageError, TrainingError
 
 
@@ -136,10 +137,6 @@ def assign(
     latent, q, error = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
     top = np.sort(q, axis=1)
     cluster = q.argmax(axis=1).astype(np.int32)
-    distance = distance_to_own(layer, latent, cluster)
-    typical_distance, typical_error = (
-        weight.numpy()[cluster] for weight in (layer.typical_distance, layer.typical_error)
-    )
     return Assignment(
         latent=latent,
         q=q,
@@ -147,16 +144,8 @@ def assign(
         confidence=top[:, -1],
         margin=top[:, -1] - top[:, -2],
         reconstruction_error=error,
-        novelty=np.maximum(distance / typical_distance, error / typical_error),
+        novelty=ratios_to_typical(layer, latent, error, cluster).larger,
     )
-
-
-def distance_to_own(
-    layer: ClusteringLayer, latent: NDArray[np.float32], cluster: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Give the distance (N,) of latent vectors (N, D) to the centroids of their clusters (N,)."""
-    centroids = layer.centroids.numpy()
-    return np.asarray(np.linalg.norm(latent - centroids[cluster], axis=1))
 
 
 def _check_shape(model: keras.Model, samples: Samples) -> None:

@@ -1,43 +1,24 @@
 """Measure how far new events are from those a model was trained on."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from couloir.dec.assign import Assignment, distance_to_own
+from couloir.dec.assign import Assignment
 from couloir.dec.backend import keras
 from couloir.dec.clustering import CLUSTERING
+from couloir.dec.typical import Ratios, ratios_to_typical
 
 _HALF = 0.5
 """Added to every count, so that an empty cluster has a logarithm (Krichevsky-Trofimov)."""
 
 
-@dataclass(frozen=True)
-class Ratios:
-    """Hold what each of N events is against the median member of its cluster at training; 1 is typical.
-
-    Attributes
-    ----------
-    distance
-        Latent distance to the centroid, (N,).
-    error
-        Mean squared reconstruction error, (N,).
-    """
-
-    distance: NDArray[np.float32]
-    error: NDArray[np.float32]
-
-
 def ratios_to_training(model: keras.Model, assignment: Assignment) -> Ratios:
     """Compare events with the medians that training left in the model."""
     layer = model.get_layer(CLUSTERING)
-    distance = distance_to_own(layer, assignment.latent, assignment.cluster)
-    typical = (weight.numpy()[assignment.cluster] for weight in (layer.typical_distance, layer.typical_error))
-    typical_distance, typical_error = typical
-    return Ratios(distance / typical_distance, assignment.reconstruction_error / typical_error)
+    return ratios_to_typical(layer, assignment.latent, assignment.reconstruction_error, assignment.cluster)
 
 
 def population_stability(before: ArrayLike, now: ArrayLike) -> float:

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from couloir.dec.assign import Assignment
 from couloir.dec.backend import keras
 from couloir.dec.drift import ratios_to_training
@@ -23,5 +21,4 @@ def measure_against_itself(model: keras.Model, assignment: Assignment) -> Assign
     if not len(assignment):
         return assignment
     keep_reference(model, assignment)
-    ratios = ratios_to_training(model, assignment)
-    return replace(assignment, novelty=np.maximum(ratios.distance, ratios.error))
+    return replace(assignment, novelty=ratios_to_training(model, assignment).larger)

@@ -1,4 +1,4 @@
-"""Build a clustering model from a weights file of Keras 2 (HDF5), by what the file holds and not by its names.
+"""Build a model from a weights file of Keras 2 (HDF5), by what the file holds and not by its names.
 
 Names do not tell: the published file calls the decoder's dense layer ``dense_1`` where the published program
 makes a layer ``dense``, and loading by name leaves that layer as it was drawn, at random, without a word. The
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from couloir.config import TrainConfig
 from couloir.dec.backend import keras
-from couloir.dec.clustering import build_clustering_model
 from couloir.dec.networks import build_autoencoder
 from couloir.errors import ModelFileError
 
@@ -87,52 +86,59 @@ def read_layers(data: bytes, *, name: str) -> tuple[StoredLayer, ...]:
     return tuple(layer for layer in layers if layer.weights)
 
 
-def count_clusters(layers: Sequence[StoredLayer]) -> int:
-    """Count the cluster centres among a file's layers."""
-    return sum(layer.shapes[0][0] for layer in layers if layer.holds_centroids)
-
-
 def build_from(
     layers: Sequence[StoredLayer], shape: Sequence[int], settings: TrainConfig, *, name: str
 ) -> keras.Model:
-    """Build the network of the settings with the weights of a file: each one used, each one once.
+    """Build the autoencoder of the settings with the weights of a file: each one used, each one once.
 
     Parameters
     ----------
     layers
-        As `read_layers` gives them.
+        As `read_layers` gives them; cluster centres among them are left out.
     shape
         (F, T, C) of a spectrogram.
     settings
-        ``filters``, ``kernel``, ``latent`` and ``alpha`` are used; the number of clusters is the file's.
+        ``filters``, ``kernel`` and ``latent`` are used.
     name
         What to call the file in an error.
 
     Returns
     -------
     keras.Model
-        From spectrograms (N, F, T, C) to ``{"q", "reconstruction"}``. What typical members of its clusters look
-        like is not known.
+        From spectrograms (N, F, T, C) to their reconstructions.
 
     Raises
     ------
     ModelFileError
-        Naming the layers that are missing, too much or of another shape, or that there are no centroids.
+        Naming the layers that are missing, too much or of another shape.
     """
     autoencoder = build_autoencoder(shape, settings)
     wanted = [layer for layer in autoencoder.layers if layer.weights]
-    centroids = [layer for layer in layers if layer.holds_centroids]
     found = [layer for layer in layers if not layer.holds_centroids]
     _refuse_misfit(wanted, found, name=name)
-    if len(centroids) != 1 or centroids[0].shapes[0][1] != settings.latent:
-        raise ModelFileError(
-            f"{name} holds {_centroids_in_words(centroids)}: one table of cluster centres (clusters, "
-            f"{settings.latent}) is needed to assign events. A pre-trained autoencoder has none; give the file "
-            "that was written after clustering."
-        )
     for layer, stored in zip(wanted, found, strict=True):
         layer.set_weights(list(stored.weights))
-    return build_clustering_model(autoencoder, centroids[0].weights[0], alpha=settings.alpha)
+    return autoencoder
+
+
+def centroids_of(layers: Sequence[StoredLayer], settings: TrainConfig, *, name: str) -> NDArray[np.float32] | None:
+    """Give the cluster centres (K, D) of a file; None where it has none, as that of a pre-trained autoencoder.
+
+    Raises
+    ------
+    ModelFileError
+        When there are several, or of another latent space than ``latent`` says.
+    """
+    tables = [layer for layer in layers if layer.holds_centroids]
+    if not tables:
+        return None
+    if len(tables) != 1 or tables[0].shapes[0][1] != settings.latent:
+        told = ", ".join(f"{layer.name} {_shapes_in_words(layer.shapes)}" for layer in tables)
+        raise ModelFileError(
+            f"{name} holds the tables {told}: one table of cluster centres (clusters, {settings.latent}) is "
+            "needed, as train.latent says. Set that as the file's network has it, or give another file."
+        )
+    return tables[0].weights[0]
 
 
 def _read_layer(group: Any, name: str) -> StoredLayer:
@@ -173,9 +179,3 @@ def _network_in_words(found: Sequence[StoredLayer]) -> str:
 
 def _shapes_in_words(shapes: Sequence[tuple[int, ...]]) -> str:
     return " and ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
-
-
-def _centroids_in_words(centroids: Sequence[StoredLayer]) -> str:
-    if not centroids:
-        return "no cluster centres"
-    return "the tables " + ", ".join(f"{layer.name} {_shapes_in_words(layer.shapes)}" for layer in centroids)

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from couloir.dec.selection import Criteria
+from couloir.dec.criteria import Criteria
 
 FOUND = 0.85
 """Mean Jaccard index from which Hennig (2007) calls a cluster highly stable."""

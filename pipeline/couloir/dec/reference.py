@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.dec.assign import Assignment, distance_to_own
+from couloir.dec.assign import Assignment
 from couloir.dec.backend import keras
 from couloir.dec.clustering import CLUSTERING
+from couloir.dec.typical import distance_to_own
 
 LEAST = 1e-6
 """No median is taken to be smaller: a cluster of identical members would make everything infinitely new."""

@@ -15,7 +15,6 @@ reconstruction   how much of a spectrogram is its        falls with every cluste
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
+from couloir.dec.criteria import Criteria
 from couloir.dec.kmeans import run_kmeans
 from couloir.dec.seeds import make_generator
 
@@ -35,35 +35,6 @@ SPLITS = 10
 REFERENCES = 10
 STARTS = 10
 """Starts of each k-means: more than one, lest bad starts pass for unstable clusters."""
-
-
-@dataclass(frozen=True)
-class Criteria:
-    """Hold what speaks for and against a number of clusters.
-
-    Attributes
-    ----------
-    clusters
-        K.
-    stability, stability_error
-        Mean ARI of two clusterings learnt from halves without a common event, and its standard error.
-        1: the same clusters each time; 0: no more alike than by chance.
-    weakest, weakest_error
-        Mean Jaccard index of the cluster that is found again worst, and its standard error; 1: always found.
-    silhouette
-        Mean silhouette, from -1 to 1; None where there is none.
-    gap, gap_error
-        Gap statistic, in natural logarithms, and s_K, the error of Tibshirani et al.'s rule.
-    """
-
-    clusters: int
-    stability: float
-    stability_error: float
-    weakest: float
-    weakest_error: float
-    silhouette: float | None
-    gap: float
-    gap_error: float
 
 
 def choose_sample(count: int, *, seed: int, samples: int = SAMPLES) -> NDArray[np.int64]:

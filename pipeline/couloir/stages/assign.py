@@ -5,7 +5,7 @@ from collections.abc import Callable
 from couloir.config import RunConfig
 from couloir.stages.catalog import catalog
 from couloir.stages.changes import refuse_changes
-from couloir.stages.held import held_mark, read_card
+from couloir.stages.held import expect_held
 from couloir.stages.marks import all_is_well
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -37,6 +37,6 @@ def assign(config: RunConfig, archive: SpectrogramArchive, *, check: Callable[[]
     ModelFileError
         When it takes spectrograms that are made otherwise.
     """
-    read_card(config).refuse_unlike(config)
+    mark = expect_held(config)
     refuse_changes(config, (), stages=["train"])
-    return catalog(config, archive, check=check, model=held_mark(config))
+    return catalog(config, archive, check=check, model=mark)

@@ -47,9 +47,14 @@ class Card:
     @property
     def model_id(self) -> str:
         """Name an imported model by all that decides what it says of an event."""
-        return content_hash(
-            "imported", self.provenance.get("sha256"), self.preprocessing, sorted(self.names.items())
-        )
+        file, names = self.provenance.get("sha256"), sorted(self.names.items())
+        beside = [self.provenance[key] for key in ("kmeans", "novelty_sha256") if key in self.provenance]
+        return content_hash("imported", file, self.preprocessing, names, *beside)
+
+    @property
+    def knows_training(self) -> bool:
+        """Whether it was trained by Couloir, here or elsewhere, and so knows what its events were like."""
+        return _training(self.provenance) is not None
 
     def dump(self) -> bytes:
         """Write it as JSON."""
@@ -98,8 +103,23 @@ class Card:
     def origin(self) -> str:
         """Say in a few words where it comes from."""
         if self.imported:
-            return f"imported from {self.provenance.get('file')}"
-        return f"trained on {self.provenance.get('events'):,} events, {self.provenance.get('period')}"
+            centroids = self.provenance.get("centroids")
+            found = f"; centroids: {centroids}" if centroids else ""
+            if training := _training(self.provenance):
+                found = f", {_in_words(training)}"
+            return f"imported from {self.provenance.get('file')}{found}"
+        return _in_words(self.provenance)
+
+
+def _training(made: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give how a model was trained, through however many outputs it came; None where that is not known."""
+    while made.get("kind") == "imported" and "came_from" in made:
+        made = made["came_from"]
+    return made if made.get("kind") == "trained" else None
+
+
+def _in_words(training: Mapping[str, Any]) -> str:
+    return f"trained on {training.get('events', 0):,} events, {training.get('period')}"
 
 
 def preprocessing_of(detect: DetectConfig, spectrogram: SpectrogramConfig) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from couloir.store.location import Location
 
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
-    from couloir.dec.drift import Ratios
+    from couloir.dec.typical import Ratios
 
 NAME = "assign.json"
 FEWEST = 20

@@ -4,8 +4,8 @@ A model's mark says what it was made from. Three kinds of model can lie in an ou
 
 - trained on the very events that are there: ``{"model_id", "training"}``, as `couloir.stages.train` makes it;
 - trained on other events, of earlier months: the same, with the model id of those;
-- imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from. It is the run's model until another
-  one is asked for, whatever the train section says.
+- imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from, weights or another output's model.
+  It is the run's model until another one is asked for, whatever the train section says.
 """
 
 from typing import Any
@@ -22,6 +22,15 @@ Mark = dict[str, Any]
 def held_mark(config: RunConfig) -> Mark | None:
     """Give the mark of the model in the output; None where there is none that was completed."""
     return _mark_of(config, "model")
+
+
+def held_files(config: RunConfig) -> frozenset[str]:
+    """Name the files of the model in the output, as its mark does."""
+    try:
+        held = read_completion(output_of(config) / "model")
+    except DamagedError:
+        return frozenset()
+    return frozenset() if held is None else frozenset(held[1])
 
 
 def is_imported(mark: Mark | None) -> bool:
@@ -51,6 +60,22 @@ def mark_in_use(config: RunConfig, own: Mark) -> Mark:
     return held if assigned and held.get("training") == training_hash(config) else own
 
 
+def expect_held(config: RunConfig) -> Mark:
+    """Give the mark of the model in the output.
+
+    Raises
+    ------
+    MissingStageError
+        When there is none.
+    """
+    held = held_mark(config)
+    if held is None:
+        raise MissingStageError(
+            f"{output_of(config) / 'model'} holds no model. Run `couloir train`, or `couloir model import`."
+        )
+    return held
+
+
 def read_card(config: RunConfig) -> Card:
     """Read what the model in the output is.
 
@@ -61,11 +86,8 @@ def read_card(config: RunConfig) -> Card:
     DamagedError
         When what it says is not as it was written.
     """
+    expect_held(config)
     place = output_of(config) / "model"
-    if held_mark(config) is None:
-        raise MissingStageError(
-            f"{place} holds no model. Run `couloir train`, or `couloir model import` with a file of weights."
-        )
     data = (place / CARD).read_bytes()
     if data is None:
         raise MissingStageError(f"{place / CARD} is gone. Remove {place} and run `couloir train` again.")

@@ -1,23 +1,24 @@
-"""Import: a file of weights made elsewhere becomes the run's model."""
+"""Import: a model made elsewhere becomes the run's model."""
 
 import csv
-import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import fsspec
 
-from couloir.config import DetectConfig, RunConfig, SpectrogramConfig
+from couloir.config import RunConfig
 from couloir.errors import ChangedSettingsError, ConfigError, ModelFileError
-from couloir.kernels.spectrogram import COMPONENTS
-from couloir.stages.card import CARD, Card, preprocessing_of, versions
+from couloir.stages.card import CARD, Card
+from couloir.stages.elsewhere import MODEL, NOVELTY, take_model
 from couloir.stages.held import Mark, held_mark, is_imported
+from couloir.stages.incoming import Incoming
 from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.seeds import FOLDER, SEED_FILES
 from couloir.stages.settings import output_of
-from couloir.stages.train import MODEL_FILES, quieten_tensorflow
+from couloir.stages.train import quieten_tensorflow
+from couloir.stages.weights import take_weights
 from couloir.store.location import Location
 
 _CHECKPOINT = "checkpoint"
@@ -32,18 +33,18 @@ def import_model(
     redo: bool = False,
     check: Callable[[], None] = all_is_well,
 ) -> bool:
-    """Make the weights of a Keras 2 file the run's model, unless they are it already.
+    """Make a model from elsewhere the run's, unless it is that already.
 
     Parameters
     ----------
     config : RunConfig
-        Its train section says which network the weights are of.
+        Its train section says which network weights of Keras 2 are of.
     file : str
-        Path or URL of an h5 file.
+        Path or URL: weights of Keras 2, or ``dec.keras`` in another output's folder ``model``, or that folder.
     names : mapping of int to str, optional
-        What clusters are called.
+        What clusters are called; if not given, what another output calls them.
     take_settings : bool, optional
-        Whether the run file says how the spectrograms were made that the weights were trained on. If not, they
+        Whether the run file says how the spectrograms were made that weights were trained on. If not, they
         are taken to be the published ones: the defaults.
     redo : bool, optional
         Whether to replace another model.
@@ -61,44 +62,30 @@ def import_model(
         When there is no such file, or a name is that of no cluster.
     ModelFileError
         When the file holds no model that fits the settings.
+    MissingStageError
+        When cluster centres are to be found among the archive's events, and these are not there yet.
     ChangedSettingsError
         When the output holds another model.
     """
-    data = Location(file, config.archive.storage_options).read_bytes()
-    if data is None:
-        raise ConfigError(f"{file} does not exist, or is a folder. Give the file of weights, ending in .h5.")
-    name = file.rstrip("/").rsplit("/", 1)[-1]
     quieten_tensorflow()
-    from couloir.dec.legacy import build_from, count_clusters, read_layers
-
-    layers = read_layers(data, name=name)
-    shape = (config.spectrogram.frequencies, config.spectrogram.times, len(COMPONENTS))
-    model = build_from(layers, shape, config.train, name=name)
-    made = {
-        "kind": "imported",
-        "file": name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "layers": [layer.name for layer in layers],
-        "alpha": config.train.alpha,
-        "versions": versions(),
-    }
-    preprocessing = _preprocessing(config, name, take_settings=take_settings)
-    card = Card(preprocessing, count_clusters(layers), dict(names or {}), made)
-    _check_names(card)
-    mark: Mark = {"model_id": card.model_id, "imported": made["sha256"]}
-    place = output_of(config) / "model"
-    if is_current(place, mark):
-        return False
-    if not redo:
-        _refuse_replacing(config)
-    with tempfile.TemporaryDirectory(prefix="couloir-import-") as here:
-        _write(model, card, Path(here))
-        finished = begin(place, check)
-        for written in MODEL_FILES:
-            (finished / written).write_bytes((Path(here) / written).read_bytes())
-    complete(finished, mark)
-    (place / _CHECKPOINT).remove()
-    return True
+    folder = _model_folder(config, file)
+    if folder is None:
+        model = take_weights(
+            config,
+            _read_file(config, file),
+            name=file.rstrip("/").rsplit("/", 1)[-1],
+            names=names or {},
+            take_settings=take_settings,
+            check=check,
+        )
+    elif take_settings:
+        raise ConfigError(
+            f"--take-settings is for weights that do not say what they take; {folder / CARD} says it."
+        )
+    else:
+        model = take_model(config, folder, names=names, check=check)
+    _check_names(model.card)
+    return _keep(config, model, redo=redo, check=check)
 
 
 def read_names(text: str) -> dict[int, str]:
@@ -131,18 +118,57 @@ def read_names(text: str) -> dict[int, str]:
     return names
 
 
-def _preprocessing(config: RunConfig, name: str, *, take_settings: bool) -> dict[str, object]:
-    here = preprocessing_of(config.detect, config.spectrogram)
-    published = preprocessing_of(DetectConfig(), SpectrogramConfig())
-    unlike = [key for key, value in published.items() if key != "detect.band" and here[key] != value]
-    if unlike and not take_settings:
-        told = ", ".join(f"{key} {published[key]} -> {here[key]}" for key in unlike)
-        raise ModelFileError(
-            f"{name} is taken to be trained on the published spectrograms, and this run's are made otherwise: "
-            f"{told}. Set these back; or, if it was trained on spectrograms as the run file makes them, say so "
-            "with --take-settings."
+def _place(config: RunConfig, file: str) -> Location:
+    """Reach a file with the options of the output or of the archive, whichever lies in the same kind of place."""
+    kind, *_ = fsspec.core.split_protocol(file)
+    for section in (config.output, config.archive):
+        if fsspec.core.split_protocol(section.url)[0] == kind:
+            return Location(file, section.storage_options)
+    return Location(file)
+
+
+def _model_folder(config: RunConfig, file: str) -> Location | None:
+    """Give the folder of another output's model; None where the file is not of such a one."""
+    place = _place(config, file.rstrip("/"))
+    if place.url.endswith((".h5", ".hdf5")):
+        return None
+    if place.url.endswith(".keras"):
+        folder, _, name = place.url.rpartition("/")
+        if name != MODEL:
+            raise ModelFileError(
+                f"{file}: a model of Couloir's is called {MODEL} and lies beside its card, {CARD}. Give the "
+                "folder `model` of another output, or weights, ending in .h5."
+            )
+        return replace(place, url=folder or ("/" if place.url.startswith("/") else "."))
+    return place if (place / MODEL).size() is not None or (place / CARD).size() is not None else None
+
+
+def _read_file(config: RunConfig, file: str) -> bytes:
+    place = _place(config, file)
+    data = None if place.local_path and place.local_path.is_dir() else place.read_bytes()
+    if data is None:
+        raise ConfigError(
+            f"{file} does not exist, or is a folder without a model. Give weights, ending in .h5, or the folder "
+            "`model` of another output."
         )
-    return here if take_settings else published
+    return data
+
+
+def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[], None]) -> bool:
+    """Write a model to the output, unless it lies there already."""
+    mark: Mark = {"model_id": model.card.model_id, "imported": model.card.provenance["sha256"]}
+    place = output_of(config) / "model"
+    if is_current(place, mark):
+        return False
+    if not redo:
+        _refuse_replacing(config)
+    finished = begin(place, check)
+    for left in (NOVELTY, *SEED_FILES, FOLDER, _CHECKPOINT):  # of a model that was trained here
+        (place / left).remove()
+    for name, data in {**model.files, CARD: model.card.dump()}.items():
+        (finished / name).write_bytes(data)
+    complete(finished, mark)
+    return True
 
 
 def _check_names(card: Card) -> None:
@@ -161,14 +187,3 @@ def _refuse_replacing(config: RunConfig) -> None:
             f"{output_of(config) / 'model'} holds {what}. With --redo it is replaced; to keep it, give another "
             "output.url. `couloir model show` says what it is."
         )
-
-
-def _write(model: Any, card: Card, folder: Path) -> None:
-    """Write the files of a model; what only a training knows is left empty."""
-    from couloir.dec.record import describe_import, save_model, write_metrics
-
-    save_model(model, folder / "dec.keras")
-    write_metrics({"imported": card.provenance["file"], **describe_import(model)}, folder / "metrics.json")
-    (folder / "log.csv").write_text("")
-    np.save(folder / "initial_labels.npy", np.empty(0, np.int32), allow_pickle=False)
-    (folder / CARD).write_bytes(card.dump())

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from couloir import __version__
 from couloir.catalog.clusters import ClusterRow, read_clusters
 from couloir.catalog.events import numpy_column, read_events
-from couloir.catalog.latent import read_latent
 from couloir.catalog.truth import VISIBLE_SNR
 from couloir.config import RunConfig
 from couloir.errors import MissingStageError
-from couloir.identifiers import BandId
 from couloir.report import (
     ClusterView,
     DayOutcome,
@@ -27,10 +25,8 @@ from couloir.report import (
     NamingRow,
     ReportData,
     ScoreRow,
-    TypicalEvent,
     render,
 )
-from couloir.report.maps import project, sample
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
 from couloir.stages.drift import read_sentence
@@ -40,21 +36,17 @@ from couloir.stages.naming import naming_in_words, read_naming
 from couloir.stages.run import TOLD
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import read_structure
-from couloir.store.events import event_id
+from couloir.stages.views import bands_of, lay_out, show_clusters
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome
 from couloir.store.spectrograms import SpectrogramArchive
 
-TYPICAL = 4
-"""Events shown of each cluster."""
 _LABELS = {
     "boxcox": "standardised Box-Cox magnitude",
     "log": "standardised log magnitude",
     "minmax": "magnitude, scaled to 0..1",
     "none": "magnitude, counts",
 }
-_MEAN_OVER = 512
-"""Events, at most, in a cluster's mean spectrogram."""
 
 
 def report_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, Any]:
@@ -110,9 +102,9 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     table = read_events(output / "catalog")
     rows = read_clusters(output / "catalog")
     stations = sorted({str(outcome.station_day.band) for outcome in outcomes})
-    shown, plane = _latent_map(config, table)
+    shown, plane = lay_out(config, table)
     cluster = numpy_column(table, "cluster")
-    views = _views(archive, table, rows)
+    views = show_clusters(archive, table, rows)
     assessment, naming = read_assessment(output / "catalog"), read_naming(output / "catalog")
     structure = read_structure(output / "catalog")
     return ReportData(
@@ -125,7 +117,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         onset_ns=numpy_column(table, "onset_time"),
         confidence=numpy_column(table, "confidence"),
         snr=numpy_column(table, "snr"),
-        station_index=np.array([stations.index(name) for name in _bands(table)], np.int32),
+        station_index=np.array([stations.index(name) for name in bands_of(table)], np.int32),
         stations=tuple(stations),
         clusters=views,
         latent_map=plane,
@@ -158,77 +150,6 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
 
 def _bands_in_words(bands: Sequence[tuple[float, float]]) -> str:
     return " and ".join(f"{low:g} to {high:g} Hz" for low, high in bands)
-
-
-def _latent_map(config: RunConfig, table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Choose the events to show of the latent space, and lay them out on a plane."""
-    ids = table["event_id"].to_pylist()
-    shown = sample(len(ids), seed=config.train.seed)
-    if not len(shown):
-        return shown, np.empty((0, 2), np.float32)
-    latent = read_latent(output_of(config) / "catalog")
-    return shown, project(np.array([latent[ids[i]] for i in shown]), config.train.seed)
-
-
-def _views(archive: SpectrogramArchive, table: pa.Table, rows: list[ClusterRow]) -> tuple[ClusterView, ...]:
-    """Show each cluster by its mean and by its most typical events: those the model is surest of."""
-    position = _positions(archive)
-    ids = table["event_id"].to_pylist()
-    cluster = numpy_column(table, "cluster")
-    confidence = numpy_column(table, "confidence")
-    snr, onset = numpy_column(table, "snr"), numpy_column(table, "onset_time")
-    bands = _bands(table)
-    views = []
-    for row in rows:
-        members = np.flatnonzero(cluster == row.cluster)
-        surest = members[np.argsort(-confidence[members], kind="stable")]
-        best = _distinct(surest, onset)
-        wanted = np.array([position[ids[i]] for i in best], np.int64)
-        waveforms, spectrograms = archive.waveforms(wanted), archive[wanted]
-        typical = tuple(
-            TypicalEvent(
-                ids[i], bands[i], int(onset[i]), float(confidence[i]), float(snr[i]), waveforms[k], spectrograms[k]
-            )
-            for k, i in enumerate(best)
-        )
-        some = surest[np.linspace(0, len(surest) - 1, min(len(surest), _MEAN_OVER)).astype(int)]
-        mean = _mean(archive, np.array([position[ids[i]] for i in some], np.int64))
-        views.append(
-            ClusterView(row.cluster, row.events, row.majority_class, row.purity, row.labelled, mean, typical)
-        )
-    return tuple(views)
-
-
-def _distinct(surest: NDArray[np.int64], onset: NDArray[np.int64]) -> list[int]:
-    """Take the surest events, but not one source twice: onsets a minute apart."""
-    chosen: list[int] = []
-    for i in surest:
-        if all(abs(int(onset[i]) - int(onset[j])) > 60_000_000_000 for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == TYPICAL:
-            break
-    return chosen
-
-
-def _mean(archive: SpectrogramArchive, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
-    if not len(wanted):
-        return np.zeros(archive.shape[1:], np.float32)
-    mean: NDArray[np.float32] = archive[wanted].mean(axis=0, dtype=np.float32)
-    return mean
-
-
-def _positions(archive: SpectrogramArchive) -> dict[str, int]:
-    starts = archive.column("start_time")
-    numbers = archive.block_numbers()
-    return {
-        event_id(archive.blocks[number].band, int(start)): i
-        for i, (number, start) in enumerate(zip(numbers, starts, strict=True))
-    }
-
-
-def _bands(table: pa.Table) -> list[str]:
-    codes = (table[name].to_pylist() for name in ("network", "station", "location", "band_instrument"))
-    return [str(BandId(*row)) for row in zip(*codes, strict=True)]
 
 
 def _confusion(counts: Sequence[Sequence[int]], rows: list[ClusterRow]) -> NDArray[np.int64]:

@@ -1,11 +1,8 @@
 """Select K: compare numbers of clusters without labels, and recommend one."""
 
-import csv
-import io
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +10,8 @@ from numpy.typing import NDArray
 from couloir.catalog.truth import read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
-from couloir.errors import ConfigError, MissingStageError, TrainingError
+from couloir.errors import ConfigError, TrainingError
+from couloir.stages.comparison import FOLDER, Row, Selection, write_selection
 from couloir.stages.halves import LabelHalves
 from couloir.stages.marks import begin, complete, is_current
 from couloir.stages.settings import TRAINING_VERSION, detection_hash, output_of
@@ -21,54 +19,9 @@ from couloir.stages.train import Progress, in_memory, quieten_tensorflow
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
-if TYPE_CHECKING:
-    from couloir.dec.recommend import Recommendation
-
 SELECT_VERSION = 1
-FOLDER = "select-k"
 _MOST = 200
 _KEPT, _CHECKPOINT = "kept", "checkpoint"
-_RESULT, _TABLE, _PICTURE = "selection.json", "selection.csv", "selection.png"
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold the criteria of one number of clusters, see `couloir.dec.selection`.
-
-    Attributes
-    ----------
-    centroid_error
-        Mean squared error of spectrograms against the decoded centroid of their cluster.
-    joint_agreement, joint_error
-        ARI of two refined models, and their reconstruction error; None when not refined.
-    tuning_ari
-        ARI with the labels of the tuning half; None without labels. No part of the recommendation.
-    """
-
-    clusters: int
-    stability: float
-    stability_error: float
-    weakest: float
-    weakest_error: float
-    silhouette: float | None
-    gap: float
-    gap_error: float
-    centroid_error: float
-    joint_agreement: float | None = None
-    joint_error: float | None = None
-    tuning_ari: float | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Hold the comparison: a row for each K, which one is recommended, why, and its score on unseen labels."""
-
-    rows: tuple[Row, ...]
-    recommended: int
-    reason: str
-    gap_choice: int | None
-    autoencoder_error: float
-    score: dict[str, Any] | None = None
 
 
 def parse_range(text: str) -> tuple[int, ...]:
@@ -146,29 +99,10 @@ def select(
     progress("compare", len(numbers), len(numbers), "")
     selection = _conclude(rows, work.autoencoder_error, labels, halves)
     finished = begin(place, check_stop)
-    (finished / _TABLE).write_text(_csv(rows))
-    (finished / _PICTURE).write_bytes(_draw(selection))
-    (finished / _RESULT).write_text(json.dumps(asdict(selection), indent=1) + "\n")
+    write_selection(finished, selection)
     complete(finished, mark)
     (place / _CHECKPOINT).remove()
     return True
-
-
-def read_selection(place: Location) -> Selection:
-    """Read what a comparison came to from a run's output.
-
-    Raises
-    ------
-    MissingStageError
-        When there is none.
-    """
-    text = (place / FOLDER / _RESULT).read_text()
-    if text is None:
-        raise MissingStageError(
-            f"{place / FOLDER} holds no comparison. Run `couloir train --select-k 2:14` first."
-        )
-    held = json.loads(text)
-    return Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])})
 
 
 def _pretraining(config: RunConfig) -> str:
@@ -310,10 +244,8 @@ def _conclude(
     halves: LabelHalves | None,
 ) -> Selection:
     from couloir.dec.recommend import recommend
-    from couloir.dec.selection import Criteria
 
-    names = Criteria.__dataclass_fields__
-    found: Recommendation = recommend([Criteria(**{name: getattr(row, name) for name in names}) for row in rows])
+    found = recommend(rows)
     return Selection(
         rows=tuple(rows),
         recommended=found.clusters,
@@ -331,33 +263,3 @@ def _label_halves(config: RunConfig, archive: SpectrogramArchive) -> LabelHalves
 
 def _truth_place(config: RunConfig) -> Location | None:
     return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
-
-
-def _csv(rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(Row.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        values = asdict(row).items()
-        writer.writerow({name: f"{value:.6g}" for name, value in values if value is not None})
-    return text.getvalue()
-
-
-def _draw(selection: Selection) -> bytes:
-    from couloir.report.figures.selection import Curve, draw_selection
-
-    rows = selection.rows
-    refined = rows[0].joint_error is not None
-    curves = [
-        Curve("Stability (ARI)", [r.stability for r in rows], [r.stability_error for r in rows]),
-        Curve("Weakest cluster (Jaccard)", [r.weakest for r in rows], [r.weakest_error for r in rows]),
-        Curve("Silhouette", [r.silhouette for r in rows]),
-        Curve("Gap", [r.gap for r in rows], [r.gap_error for r in rows]),
-        Curve("Error of decoded centroids (MSE)", [r.centroid_error for r in rows]),
-    ]
-    if refined:
-        curves += [
-            Curve("Agreement of joint models (ARI)", [r.joint_agreement for r in rows]),
-            Curve("Error of joint models (MSE)", [r.joint_error for r in rows]),
-        ]
-    return draw_selection([r.clusters for r in rows], curves, recommended=selection.recommended)

@@ -11,11 +11,11 @@ from couloir.config import RunConfig
 from couloir.errors import CouloirError, DamagedError, MissingStageError, ModelFileError
 from couloir.identifiers import Block
 from couloir.stages.catalog import catalog_mark
+from couloir.stages.comparison import FOLDER as SELECTION
 from couloir.stages.held import is_imported, mark_in_use, read_card
 from couloir.stages.marks import COMPLETION, read_completion
 from couloir.stages.report import report_mark
 from couloir.stages.run import settings_are_as_written
-from couloir.stages.select import FOLDER as SELECTION
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.train import model_mark
 from couloir.store.blocks import ARCHIVE, GROUP, read_mark
