@@ -137,11 +137,15 @@ class _Work:
         progress: Progress,
         check_stop: Callable[[], None],
     ) -> None:
+        from couloir.dec.accelerator import be_deterministic
+        from couloir.dec.resident import settle
         from couloir.dec.selection import choose_sample
 
+        if config.train.deterministic:
+            be_deterministic()
         self._config, self._kept, self._progress, self._check = config, kept, progress, check_stop
         self._identity = content_hash(SELECT_VERSION, _pretraining(config), detection_hash(config), archive.digest)
-        self._samples = in_memory(archive, check_stop)
+        self._samples = settle(in_memory(archive, check_stop))
         self._chosen = choose_sample(len(archive), seed=config.train.seed)
         self._references: list[NDArray[np.float64]] = []
 
