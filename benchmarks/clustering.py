@@ -162,7 +162,8 @@ def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], opti
         made_from, result = method, options.results / data.name / name / f"{seed}.json"
     else:
         settings = settings_of(data, method, seed, changes)
-        made_from, result = content_hash(settings), options.results / data.name / name / f"{seed}.json"
+        changed = settings.model_dump(mode="json", exclude_defaults=True)  # settings to come change no result
+        made_from, result = content_hash(changed), options.results / data.name / name / f"{seed}.json"
     if result.exists() and json.loads(result.read_text())["made_from"] == made_from:
         return
     work = result.with_suffix("")
