@@ -81,9 +81,10 @@ class FilePlace:
 
 
 def settings_of(data: DataSet, method: str, seed: int, changes: dict[str, Any]) -> TrainConfig:
-    """Give a preset's settings on some data."""
+    """Give a preset's settings on some data; all of it is trained on, as published."""
     tree = dict(PRESETS[method].get("train", {}))
-    tree |= OVERRIDES.get(data.name, {}).get(method, {}) | {"clusters": data.clusters, "seed": seed} | changes
+    tree |= OVERRIDES.get(data.name, {}).get(method, {}) | {"clusters": data.clusters, "seed": seed, "holdout": 0}
+    tree |= changes
     return TrainConfig.model_validate(tree)
 
 
