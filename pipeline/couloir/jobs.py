@@ -58,8 +58,10 @@ def job(config: "RunConfig", *, redo: bool = False) -> Iterator[Job]:
     from couloir.stages.changes import refuse_changes
     from couloir.stages.plan import plan
     from couloir.stages.run import holding, keep_settings
+    from couloir.stages.seeds import with_held_seeds
 
     with holding(config, tell=console.print) as hold:
+        config = with_held_seeds(config)
         made = plan(config)
         if not redo:
             refuse_changes(config, made.inventory.blocks)

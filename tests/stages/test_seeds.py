@@ -2,16 +2,26 @@
 
 import io
 import json
+import warnings
 
 import numpy as np
 import pytest
+import yaml
+from click.testing import CliRunner
 from sklearn.metrics import adjusted_rand_score
 from trainee import Pictures, config_of
 
+from couloir.catalog.events import read_events
+from couloir.cli import main
+from couloir.errors import CouloirWarning
 from couloir.stages import seeds as stage
-from couloir.stages.seeds import is_alone, read_stability, read_votes
+from couloir.stages.held import held_mark, read_card
+from couloir.stages.seeds import is_alone, read_stability, read_votes, with_held_seeds
 from couloir.stages.settings import output_of, training_hash
 from couloir.stages.train import TRAINED_FILES, train
+from couloir.store.location import Location
+
+from .two_months import TRAIN, write_archive
 
 QUICK = {"epochs": 3, "max_iterations": 0, "clusters": 3}
 
@@ -65,8 +75,11 @@ def test_stability_tells_each_pairs_agreement_and_the_models_seed(three):
 def test_the_model_is_that_of_the_chosen_seed_as_if_trained_alone(three, tmp_path):
     place = output_of(three[0]) / "model"
     seed = read_stability(place)["model_seed"]
-    for name in TRAINED_FILES:
+    for name in set(TRAINED_FILES) - {"model.json"}:
         assert (place / name).read_bytes() == (place / "seeds" / str(seed) / name).read_bytes()
+    made = read_card(three[0]).provenance
+    assert (made["train"]["seed"], made["seeds"]) == (seed, [7, 8, 9])
+    assert made["model_id"] == held_mark(three[0])["model_id"]
     alone = config_of(tmp_path, **QUICK, seed=seed)
     train(alone, Pictures(), progress=quiet)
     assert (place / "dec.keras").read_bytes() == (output_of(alone) / "model" / "dec.keras").read_bytes()
@@ -98,6 +111,51 @@ def test_a_number_of_seeds_counts_from_the_runs_own(tmp_path):
     assert is_alone(config_of(tmp_path))
     assert read_votes(config_of(tmp_path), output_of(config)) is None
     assert training_hash(config) != training_hash(config_of(tmp_path))
+
+
+@pytest.mark.parametrize("seeds", [2, [9, 4]])
+def test_settings_that_name_no_seeds_go_by_the_outputs_model(seeds, tmp_path):
+    asked, silent = config_of(tmp_path, **QUICK, seeds=seeds), config_of(tmp_path, **QUICK)
+    assert with_held_seeds(silent) is silent
+    assert train(asked, Pictures(), progress=quiet)
+    assert with_held_seeds(silent).train == asked.train
+    assert training_hash(with_held_seeds(silent)) == training_hash(asked)
+    assert not train(with_held_seeds(silent), Pictures(), progress=quiet)
+    other = config_of(tmp_path, **QUICK, seeds=1)
+    assert with_held_seeds(other) is other
+    assert with_held_seeds(asked) is asked
+
+
+def test_commands_after_train_seeds_find_its_model(tmp_path):
+    root = write_archive(tmp_path / "archive")
+    run_file = tmp_path / "run.yaml"
+    sections = {
+        "archive": {"url": str(root), "start": "2024-01-31", "end": "2024-02-02"},
+        "output": {"url": str(tmp_path / "output")},
+        "detect": {"sampling_rate": 20.0, "band": [1.0, 8.0]},
+        "spectrogram": {"frequencies": 16, "times": 16},
+        "train": TRAIN,
+        "compute": {"kind": "serial"},
+    }
+    run_file.write_text(yaml.safe_dump(sections))
+
+    def couloir(*arguments):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CouloirWarning)  # so short a training collapses
+            result = CliRunner().invoke(main, [*arguments[:1], str(run_file), *arguments[1:]])
+        return result.exit_code, " ".join(result.output.split())
+
+    assert couloir("detect")[0] == 0
+    assert couloir("train", "--seeds", "2")[0] == 0
+    for command in ("catalog", "report", "verify", "assign", "run"):
+        code, output = couloir(command)
+        assert code == 0, output
+    assert "the model is there already" in couloir("train")[1]
+    votes = read_events(Location(str(tmp_path / "output")) / "catalog")["agreement"]
+    assert votes.null_count == 0
+    code, output = couloir("train", "--seeds", "1")
+    assert code == 1
+    assert "train.seeds 2 -> 1" in output
 
 
 @pytest.mark.parametrize("seeds", [[7, 7], [], 0, 101])

@@ -30,18 +30,13 @@ seeds_option = click.option(
     "--seeds",
     type=click.IntRange(1, 100),
     metavar="N",
-    help="Train N times, from train.seed on; short for --set train.seeds=N, which later commands need, too.",
+    help="Train N times, from train.seed on; the output remembers it where the run file does not say train.seeds.",
 )
 
 
 def with_seeds(overrides: tuple[str, ...], seeds: int | None) -> tuple[str, ...]:
     """Put the number of seeds among the settings."""
-    if seeds is None:
-        return overrides
-    click.echo(
-        f"Put `seeds: {seeds}` into the run file's train section: catalog and report need it, too.", err=True
-    )
-    return (*overrides, f"train.seeds={seeds}")
+    return overrides if seeds is None else (*overrides, f"train.seeds={seeds}")
 
 
 def load(run_file: Path, overrides: tuple[str, ...]) -> "RunConfig":

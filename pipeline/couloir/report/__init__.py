@@ -9,6 +9,7 @@ from couloir.report.data import (
     NamingRow,
     ReportData,
     ScoreRow,
+    StabilityView,
     TypicalEvent,
 )
 from couloir.report.page import render
@@ -23,6 +24,7 @@ __all__ = [
     "NamingRow",
     "ReportData",
     "ScoreRow",
+    "StabilityView",
     "TypicalEvent",
     "render",
     "typical_hours",

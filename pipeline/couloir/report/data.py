@@ -95,6 +95,39 @@ class MergeView:
 
 
 @dataclass(frozen=True)
+class StabilityView:
+    """Say how far the trainings from several seeds agree, over the events trained on.
+
+    Parameters
+    ----------
+    seeds, model_seed
+        The seeds, and the one whose model it is.
+    ari, matched
+        For each pair of seeds (row, column): adjusted Rand index, and share of events in matched clusters, 0..1.
+    mean_ari, mean_matched
+        Means over the pairs.
+    unanimous
+        Share of events on which all agree, 0..1.
+    by_cluster
+        Mean agreement of the events of each cluster id from 0; None where it has none.
+    """
+
+    seeds: tuple[int, ...]
+    model_seed: int
+    ari: tuple[tuple[float, ...], ...]
+    matched: tuple[tuple[float, ...], ...]
+    mean_ari: float
+    mean_matched: float
+    unanimous: float
+    by_cluster: tuple[float | None, ...]
+
+    def mean_with_others(self, values: tuple[tuple[float, ...], ...], row: int) -> float:
+        """Give a seed's mean over its pairs with the others; 1 where it is alone."""
+        others = [value for column, value in enumerate(values[row]) if column != row]
+        return sum(others) / len(others) if others else 1.0
+
+
+@dataclass(frozen=True)
 class ScoreRow:
     """Score one clustering against the truth, on raw cluster ids; each score at most 1."""
 
@@ -168,6 +201,8 @@ class ReportData:
         What the spectrograms' values are, and the values at the ends of the colour scale.
     merges, leaves
         The tree of clusters, nearest first, and its cluster ids from top to bottom; empty without one.
+    stability
+        How far several seeds agree; None where the model was trained once.
     tolerance
         The share of changed labels at which clustering stops, 0..1.
 
@@ -205,6 +240,7 @@ class ReportData:
     tolerance: float | None = None
     merges: tuple[MergeView, ...] = ()
     leaves: tuple[int, ...] = ()
+    stability: StabilityView | None = None
 
     def __post_init__(self) -> None:
         self._check_events()

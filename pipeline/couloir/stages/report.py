@@ -25,6 +25,7 @@ from couloir.report import (
     NamingRow,
     ReportData,
     ScoreRow,
+    StabilityView,
     render,
 )
 from couloir.stages.assessment import read_assessment
@@ -34,6 +35,7 @@ from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.naming import naming_in_words, read_naming
 from couloir.stages.run import TOLD
+from couloir.stages.seeds import read_stability
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import read_structure
 from couloir.stages.views import bands_of, lay_out, show_clusters
@@ -145,6 +147,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
             MergeView(m.left, m.right, m.node, m.height) for m in (structure.merges if structure else ())
         ),
         leaves=structure.leaves if structure else (),
+        stability=_stability(output / "model"),
     )
 
 
@@ -158,6 +161,22 @@ def _confusion(counts: Sequence[Sequence[int]], rows: list[ClusterRow]) -> NDArr
     for number, row in enumerate(counts):
         wide[number, : len(row)] = row
     return wide
+
+
+def _stability(place: Location) -> StabilityView | None:
+    held = read_stability(place)
+    if held is None:
+        return None
+    return StabilityView(
+        seeds=tuple(held["seeds"]),
+        model_seed=held["model_seed"],
+        ari=tuple(map(tuple, held["ari"])),
+        matched=tuple(map(tuple, held["matched_accuracy"])),
+        mean_ari=held["mean_ari"],
+        mean_matched=held["mean_matched_accuracy"],
+        unanimous=held["unanimous"],
+        by_cluster=tuple(held["agreement_by_cluster"]),
+    )
 
 
 def _training_log(place: Location) -> dict[str, NDArray[Any]]:

@@ -3,17 +3,19 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.config import RunConfig, content_hash
+from couloir.config import RunConfig, TrainConfig, content_hash
 from couloir.errors import MissingStageError
+from couloir.stages.card import CARD, Card
+from couloir.stages.held import held_mark, is_imported
 from couloir.stages.marks import all_is_well, begin, complete, is_current
-from couloir.stages.settings import TRAINING_VERSION
+from couloir.stages.settings import TRAINING_VERSION, model_id_of, output_of
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -40,6 +42,23 @@ TrainOne = Callable[[RunConfig, Location, Path], NDArray[np.int32]]
 def is_alone(config: RunConfig) -> bool:
     """Say whether there is one training only, with the run's own seed."""
     return config.train.all_seeds == (config.train.seed,)
+
+
+def with_held_seeds(config: RunConfig) -> RunConfig:
+    """Take the number of seeds from the output's model where the settings name none.
+
+    An output that was trained from several seeds by `--seeds` goes on being that, whatever command comes next,
+    until another number is asked for.
+    """
+    mark = held_mark(config)
+    if "seeds" in config.train.model_fields_set or mark is None or is_imported(mark):
+        return config
+    held = read_stability(output_of(config) / "model")
+    if held is None:
+        return config
+    given = held["asked_for"]
+    seeds = tuple(given) if isinstance(given, list) else given
+    return config.model_copy(update={"train": config.train.model_copy(update={"seeds": seeds})})
 
 
 def train_seeds(
@@ -94,15 +113,31 @@ def train_seeds(
     chosen = place / FOLDER / str(config.train.all_seeds[consensus.medoid])
     for name in files:
         (folder / name).write_bytes(_read(chosen / name))
-    (folder / STABILITY).write_text(json.dumps(describe(consensus, config.train.all_seeds), indent=1) + "\n")
+    (folder / CARD).write_bytes(
+        _card_of_run((folder / CARD).read_bytes(), config, place=str(chosen / CARD)).dump()
+    )
+    (folder / STABILITY).write_text(json.dumps(describe(consensus, config.train), indent=1) + "\n")
     np.savez(folder / VOTES, consensus=consensus.labels, agreement=consensus.agreement)
 
 
-def describe(consensus: "Consensus", seeds: tuple[int, ...]) -> dict[str, Any]:
+def _card_of_run(data: bytes, config: RunConfig, *, place: str) -> Card:
+    """Make the card of one seed's model that of the run's: its id is that of all seeds' settings."""
+    card = Card.load(data, place=place)
+    made = {
+        **card.provenance,
+        "model_id": model_id_of(config, card.provenance["archive"]),
+        "seeds": list(config.train.all_seeds),
+    }
+    return replace(card, provenance=made)
+
+
+def describe(consensus: "Consensus", settings: TrainConfig) -> dict[str, Any]:
     """Say what ``stability.json`` holds: agreement of each pair, of all, and by cluster of the model."""
+    seeds = settings.all_seeds
     groups = [consensus.agreement[consensus.labels == k] for k in range(int(consensus.labels.max()) + 1)]
     return {
         "seeds": list(seeds),
+        "asked_for": list(seeds) if isinstance(settings.seeds, tuple) else settings.seeds,
         "model_seed": seeds[consensus.medoid],
         "mean_ari": round(consensus.mean_ari, 4),
         "mean_matched_accuracy": round(consensus.mean_accuracy, 4),

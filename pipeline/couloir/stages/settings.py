@@ -41,6 +41,11 @@ def training_hash(config: RunConfig) -> str:
     return content_hash(TRAINING_VERSION, config.train)
 
 
+def model_id_of(config: RunConfig, digest: str) -> str:
+    """Name a model by its settings and by the digest of the archive it is trained on."""
+    return content_hash(detection_hash(config), training_hash(config), digest)
+
+
 def detection_rule(detect: DetectConfig) -> DetectionRule:
     """Design the filter and count the samples."""
     rate = detect.sampling_rate

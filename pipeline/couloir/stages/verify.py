@@ -16,6 +16,7 @@ from couloir.stages.held import is_imported, mark_in_use, read_card
 from couloir.stages.marks import COMPLETION, read_completion
 from couloir.stages.report import report_mark
 from couloir.stages.run import settings_are_as_written
+from couloir.stages.seeds import with_held_seeds
 from couloir.stages.settings import Picturing, detection_hash, output_of
 from couloir.stages.train import model_mark
 from couloir.store.blocks import ARCHIVE, GROUP, read_mark
@@ -72,7 +73,7 @@ def verify(config: RunConfig, *, progress: Progress) -> Verified:
     MissingStageError
         When the output holds no run.
     """
-    return _Verification(config, progress).run()
+    return _Verification(with_held_seeds(config), progress).run()
 
 
 class _Verification:

@@ -9,7 +9,9 @@ from couloir.report.figures.canvas import Picture, blank, finish, place
 from couloir.report.palette import INK, MUTED_INK, UNASSIGNED
 
 _WIDTH, _ROW = 620, 24
-_LEFT, _BOTTOM, _RIGHT, _TOP = 190, 40, 16, 8
+_BOTTOM, _RIGHT, _TOP = 40, 16, 8
+_MARK, _LETTER = 28, 5.5
+"""Room left of the axis for a leaf's mark, and for each letter of its name, CSS pixels."""
 _LONGEST = 20
 """Letters of a class that have room."""
 
@@ -36,8 +38,9 @@ def merge_tree(
         Unique on the page.
     """
     figure = blank(_WIDTH, _TOP + _BOTTOM + _ROW * len(leaves))
-    axes = place(figure, _LEFT, _BOTTOM, _RIGHT, _TOP)
     known = {view.cluster: view for view in views}
+    labels = [_label(leaf, known.get(leaf)) for leaf in leaves]
+    axes = place(figure, _MARK + _LETTER * max(map(len, labels), default=0), _BOTTOM, _RIGHT, _TOP)
     at: dict[int, tuple[float, float]] = {leaf: (0.0, float(row)) for row, leaf in enumerate(leaves)}
     for merge in merges:
         (left_x, left_y), (right_x, right_y) = at[merge.left], at[merge.right]
@@ -51,7 +54,7 @@ def merge_tree(
     furthest = 100 * max((merge.height for merge in merges), default=0.01)
     axes.set_xlim(0, furthest * 1.06)
     axes.set_ylim(len(leaves) - 0.4, -0.6)
-    axes.set_yticks(range(len(leaves)), [_label(leaf, known.get(leaf)) for leaf in leaves])
+    axes.set_yticks(range(len(leaves)), labels)
     axes.tick_params(axis="y", length=0, pad=10, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
