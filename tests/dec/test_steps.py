@@ -57,7 +57,7 @@ class Mismatch(Learner):
         self.built = True
 
     def call(self, x, training=None):
-        return {"x": x, "weight": self.weight}
+        return {"x": x, "weight": 1.0 * self.weight}
 
     def measure(self, outputs, targets):
         gap = keras.ops.mean(keras.ops.square(outputs["x"][:, :1] - targets))
