@@ -12,8 +12,7 @@ from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog
 from couloir.stages.drift import NAME
 from couloir.stages.held import held_mark
-from couloir.stages.settings import output_of
-from couloir.stages.train import model_id
+from couloir.stages.settings import model_id_of, output_of
 
 from .two_months import copy_of, detect_quietly, report_on, train_quietly, verified, write_archive
 
@@ -45,8 +44,8 @@ def test_new_months_are_assigned_by_the_old_model_and_verify_agrees(moved_on):
     assert held_mark(config) == old
     table = read_events(output_of(config) / "catalog")
     assert len(table) == len(archive)
-    assert set(table["model_id"].to_pylist()) == {old["model_id"]} == {model_id(january, before)}
-    assert old["model_id"] != model_id(config, archive)
+    assert set(table["model_id"].to_pylist()) == {old["model_id"]} == {model_id_of(january, before.digest)}
+    assert old["model_id"] != model_id_of(config, archive.digest)
     assert report_on(config, archive)
     found = verified(config)
     assert (found.problems, found.missing) == ((), ())
@@ -87,7 +86,7 @@ def test_training_anew_takes_over_from_the_old_model(moved_on):
     assert train_quietly(config, archive)
     assert catalog(config, archive)
     table = read_events(output_of(config) / "catalog")
-    assert set(table["model_id"].to_pylist()) == {model_id(config, archive)}
+    assert set(table["model_id"].to_pylist()) == {model_id_of(config, archive.digest)}
     assert not (output_of(config) / "catalog" / NAME).exists()
     report_on(config, archive)
     assert verified(config).problems == ()

@@ -23,7 +23,7 @@ from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
 from couloir.stages.seeds import FOLDER, SEED_FILES, is_alone, train_seeds
-from couloir.stages.settings import detection_hash, output_of, training_hash
+from couloir.stages.settings import detection_hash, model_id_of, output_of, training_hash
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -42,14 +42,9 @@ _MEMORY_SHARE = 0.6
 Progress = Callable[[str, int, int, str], None]
 
 
-def model_id(config: RunConfig, archive: SpectrogramArchive) -> str:
-    """Name the model by what it is trained on and how."""
-    return content_hash(detection_hash(config), training_hash(config), archive.digest)
-
-
 def model_mark(config: RunConfig, archive: SpectrogramArchive) -> dict[str, str]:
     """Say what a model is made from."""
-    return {"model_id": model_id(config, archive), "training": training_hash(config)}
+    return {"model_id": model_id_of(config, archive.digest), "training": training_hash(config)}
 
 
 def train(
@@ -109,7 +104,7 @@ def train(
         def train_one(one: RunConfig, checkpoint: Location, here: Path) -> NDArray[np.int32]:
             keeper = Keeper(
                 [checkpoint / f"{number}.npz" for number in range(2)],
-                made_from=model_id(one, archive),
+                made_from=model_id_of(one, archive.digest),
                 every_s=checkpoint_s,
                 check_stop=check_stop,
             )
@@ -125,7 +120,7 @@ def train(
             )
             np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
             card = card_of_training(
-                one, model_id=model_id(one, archive), digest=archive.digest, events=archive.shape[0]
+                one, model_id=model_id_of(one, archive.digest), digest=archive.digest, events=archive.shape[0]
             )
             (here / CARD).write_bytes(card.dump())
             return trained.labels
