@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from couloir.stages.drift import describe_assignment, training_sizes, write_desc
 from couloir.stages.held import Mark, mark_in_use, read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.naming import judge_names, name_events, write_naming
+from couloir.stages.newness import calibration_mark, judge_newness, write_basis
 from couloir.stages.seeds import Votes, read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import write_structure
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
     from couloir.dec.novelty import Verdict
 
-CATALOG_VERSION = 3
+CATALOG_VERSION = 4
 UNKNOWN = "unknown"
 """Class of an event that is rejected: unlike anything the model knows."""
 PCA_COMPONENTS = 30
@@ -57,12 +57,16 @@ def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | N
     texts = [place.read_text() if place else None for place in (truth, labels)]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
-    return {
-        "version": CATALOG_VERSION,
-        "model_id": model["model_id"],
-        "run_id": run_id(config, archive, model),
-        "catalog": content_hash(config.catalog, *texts),
-    } | ({} if model == own else {"assigned": model["model_id"]})
+    return (
+        {
+            "version": CATALOG_VERSION,
+            "model_id": model["model_id"],
+            "run_id": run_id(config, archive, model),
+            "catalog": content_hash(config.catalog, *texts),
+        }
+        | ({} if model == own else {"assigned": model["model_id"]})
+        | calibration_mark(config, model)
+    )
 
 
 def catalog(
@@ -111,8 +115,7 @@ def catalog(
     quieten_tensorflow()
     from couloir.dec.assign import assign, load_model
     from couloir.dec.drift import ratios_to_training
-    from couloir.dec.itself import measure_against_itself
-    from couloir.dec.novelty import load_novelty, without_calibration
+    from couloir.dec.novelty import load_novelty
 
     with tempfile.TemporaryDirectory(prefix="couloir-model-") as here:
         files = fetch_model(config, archive, Path(here), mark=model)
@@ -125,12 +128,7 @@ def catalog(
     samples = in_memory(archive)
     assignment = assign(network, samples)
     ratios = None if card.imported else ratios_to_training(network, assignment)
-    if novelty is None:
-        assignment = measure_against_itself(network, assignment)
-        verdict = without_calibration(assignment.novelty)
-    else:
-        verdict = novelty.judge(*assignment.place, rate=config.catalog.false_reject_rate)
-        assignment = replace(assignment, novelty=verdict.score.astype(np.float32))
+    assignment, verdict, basis = judge_newness(config, archive, card, network, assignment, novelty)
     votes = read_votes(config, output_of(config) / "model") if model == own else None
     table = build_table(_columns(config, archive, assignment, mark, verdict, votes))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
@@ -168,6 +166,7 @@ def catalog(
         )
         write_description(folder, described)
     write_naming(folder, naming)
+    write_basis(folder, basis)
     if config.catalog.quakeml:
         write_quakeml(folder, table)
     else:
