@@ -18,7 +18,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
 from couloir.dec.holdout import hold_out
-from couloir.dec.novelty import Novelty, _body, _surprise, load_novelty
+from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
 from couloir.identifiers import day_start_ns
 from couloir.runfile import build
 from couloir.stages.train import HOUR_NS, quieten_tensorflow
@@ -40,9 +40,13 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=2200, help="events trained on, held-out ones included")
     parser.add_argument("--out", default="none machinery vehicle rockfall earthquake,distant")
     parser.add_argument("--preset", default="small")
+    parser.add_argument(
+        "--kept", type=Path, help="folder that keeps models, so that other scores cost no training"
+    )
     arguments = parser.parse_args()
     spec = SynthSpec(start=FIRST, days=arguments.days, stations=arguments.stations, seed=arguments.archive)
     events, noise, background = synthesise(spec, background=400, seed=1)
+    print(f"archive {arguments.archive}: {len(events)} events")
     print("class left out, score: AUC of its events, AUC of background, false rejects and share caught at 5 %")
     for out in arguments.out.split():
         measure(
@@ -53,6 +57,7 @@ def main() -> None:
             days=arguments.days,
             preset=arguments.preset,
             most=arguments.most,
+            kept=arguments.kept and arguments.kept / f"{arguments.archive}-{out}",
         )
 
 
@@ -65,11 +70,12 @@ def measure(
     days: int,
     preset: str,
     most: int,
+    kept: Path | None = None,
 ) -> dict[str, float]:
     """Train without some classes, print how well each score finds them, and give the numbers of the one used."""
     quieten_tensorflow()
-    from couloir.dec.assign import assign
-    from couloir.dec.training import train
+    from couloir.dec.assign import assign, load_model
+    from couloir.dec.training import METRICS, MODEL, train
 
     nowhere = {"archive": {"url": "-", "start": FIRST, "end": FIRST + dt.timedelta(1)}, "output": {"url": "-"}}
     settings = build({"preset": preset, **nowhere}).train
@@ -79,11 +85,11 @@ def measure(
     chosen = np.sort(np.random.default_rng(0).choice(earlier, min(most, len(earlier)), replace=False))
     known, groups = events[chosen], events.onsets[chosen] // HOUR_NS
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(
-            known.spectrograms, settings, folder=Path(folder), groups=groups, background=background
-        ).model
-        novelty = load_novelty(Path(folder) / "novelty.npz")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = kept or Path(temporary)
+        if not (folder / METRICS).exists():
+            train(known.spectrograms, settings, folder=folder, groups=groups, background=background)
+        model = load_model(folder / MODEL)
     fit, held = hold_out(len(known), settings, groups)
     parts = {
         "fit": known.spectrograms[fit],
@@ -93,6 +99,12 @@ def measure(
         "background": noise.spectrograms,
     }
     said = {name: assign(model, pictures) for name, pictures in parts.items() if len(pictures)}
+    novelty = fit_novelty(
+        *said["fit"].place,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        background=None if background is None else assign(model, background).place,
+    ).calibrated(*said["held"].place)
     seconds = time.perf_counter() - begun
     print(f"{','.join(out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
     nearest = NearestNeighbors(n_neighbors=10).fit(said["fit"].latent)

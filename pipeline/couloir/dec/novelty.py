@@ -6,7 +6,8 @@ density, under one Gaussian mixture fitted to the training's samples, of latent 
 error of reconstruction field by field, with its sign). *Is it background?* Noise lies among the weakest
 events, where the density is highest; but what noise looks like is known, so a logistic regression on
 latent vector and log reconstruction error tells it from the training's events. Each answer becomes a
-surprise, minus the log of the share of training samples that answer as strongly; their sum is the score.
+surprise, minus the log of the share of training samples that answer as strongly; their weighted
+sum is the score.
 
 The score of a sample is then compared with those of the n held-out samples: the conformal p-value
 (1 + #{s_i >= s}) / (n + 1) is at most p with probability at most p for a sample drawn as they were,
@@ -19,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
-from couloir.dec.seeds import derive_seed, make_generator
+from couloir.dec.density import fit_mixture, log_density, principal, unseen_log_density
+from couloir.dec.seeds import make_generator
 from couloir.errors import MissingStageError
 
 NOVELTY = "novelty.npz"
@@ -33,6 +34,8 @@ RESIDUAL_DIMENSIONS = 32
 """Principal components of the residuals, at most; and at most one for ten samples."""
 MOST = 10_000
 """Samples, at most, that the densities are fitted to."""
+NOISE_WEIGHT = 0.75
+"""Of the surprise at noise beside that at rareness: with 1 new classes are found worse, with 0.5 noise is."""
 BODY = 0.9
 """Up to this quantile a surprise is counted; beyond it an exponential tail goes on without end."""
 ASSURED = 0.9
@@ -73,7 +76,8 @@ class Novelty:
         Intercept and coefficients of the logistic regression on all products of two; empty where no
         background was known: then the log error alone tells noise.
     rare_body, noise_body
-        Quantiles 0 to ``BODY`` of the two answers on the training's samples, and the mean excess over the last.
+        Quantiles 0 to ``BODY`` of the two answers on the training's samples, and the mean excess over the last;
+        of the first, each sample is judged by a mixture that was fitted without it.
     calibration
         (n,) scores of the held-out samples, rising.
     """
@@ -96,7 +100,7 @@ class Novelty:
     ) -> Floats:
         """Give the score (N,) of latent vectors (N, D), errors (N,) and residuals (N, R); larger is newer."""
         rare, noise = self._answers(latent, error, residual)
-        return _surprise(rare, self.rare_body) + _surprise(noise, self.noise_body)
+        return _surprise(rare, self.rare_body) + NOISE_WEIGHT * _surprise(noise, self.noise_body)
 
     def p_values(self, scores: Floats) -> Floats:
         """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1; 1 without calibration."""
@@ -140,7 +144,7 @@ class Novelty:
     ) -> tuple[Floats, Floats]:
         reduced = (latent.astype(np.float64) - self.centre) @ self.basis
         places = np.column_stack([reduced, (residual - self.residual_centre) @ self.residual_basis])
-        rare = -_log_density(places, self.weights, self.means, self.precisions)
+        rare = -log_density(places, self.weights, self.means, self.precisions)
         log_error = (_log(error) - self.error_scale[0]) / self.error_scale[1]
         if not len(self.noise):
             return rare, log_error
@@ -170,20 +174,17 @@ def fit_novelty(
     background
         Latent vectors, errors and residuals of windows known to be noise.
     """
-    from sklearn.mixture import GaussianMixture
-
     if len(latent) > MOST:
         some = np.sort(make_generator(seed, "novelty").choice(len(latent), MOST, replace=False))
         latent, error, residual = latent[some], error[some], residual[some]
     with threadpool_limits(limits=1):  # as for k-means: the same bytes with any number of threads
-        centre, basis = _principal(latent, DIMENSIONS, each=False)
+        centre, basis = principal(latent, DIMENSIONS, each=False)
         most = max(1, min(RESIDUAL_DIMENSIONS, len(residual) // 10))
-        residual_centre, residual_basis = _principal(residual, most, each=True)
+        residual_centre, residual_basis = principal(residual, most, each=True)
         reduced = (latent - centre) @ basis
         places = np.column_stack([reduced, (residual - residual_centre) @ residual_basis])
-        gaussians = max(1, min(clusters, len(places) // (4 * places.shape[1])))
-        mixture = GaussianMixture(gaussians, reg_covar=0.01, random_state=derive_seed(seed, "mixture"))
-        mixture.fit(places)
+        mixture = fit_mixture(places, gaussians=clusters, seed=seed)
+        unseen = unseen_log_density(places, gaussians=clusters, seed=seed)
     logs = _log(error)
     scale = np.array([logs.mean(), logs.std() or 1.0])
     fitted = Novelty(
@@ -203,8 +204,8 @@ def fit_novelty(
     if background is not None and len(background[0]):
         known = _products((background[0] - centre) @ basis, (_log(background[1]) - scale[0]) / scale[1])
         fitted = replace(fitted, noise=_tell_apart(_products(reduced, (logs - scale[0]) / scale[1]), known))
-    rare, noise = fitted._answers(latent, error, residual)
-    return replace(fitted, rare_body=_body(rare), noise_body=_body(noise))
+    _, noise = fitted._answers(latent, error, residual)
+    return replace(fitted, rare_body=_body(-unseen), noise_body=_body(noise))
 
 
 def save_novelty(novelty: Novelty, path: Path) -> None:
@@ -228,27 +229,6 @@ def load_novelty(path: Path) -> Novelty:
             f"{path} holds no calibration of novelty ({type(error).__name__}). "
             "Train again with: couloir train --redo."
         ) from error
-
-
-def _principal(values: NDArray[np.float32], most: int, *, each: bool) -> tuple[Floats, Floats]:
-    """Give the centre (D,) and the first principal components (D, P); each of variance 1, or all in the mean."""
-    centre = values.mean(axis=0, dtype=np.float64)
-    variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(values, rowvar=False)))
-    first = slice(None, -most - 1, -1)
-    scale = variance[first] if each else variance[first].mean()
-    return centre, directions[:, first] / np.sqrt(np.maximum(scale, 1e-12))
-
-
-def _log_density(points: Floats, weights: Floats, means: Floats, precisions: Floats) -> Floats:
-    """Give the log density (N,) of points (N, P) under a Gaussian mixture."""
-    parts = [
-        np.log(weight)
-        + np.log(np.diagonal(factor)).sum()
-        - 0.5 * np.square((points - mean) @ factor).sum(axis=1)
-        - 0.5 * points.shape[1] * np.log(2 * np.pi)
-        for weight, mean, factor in zip(weights, means, precisions, strict=True)
-    ]
-    return np.asarray(logsumexp(parts, axis=0))
 
 
 def _products(reduced: Floats, log_error: Floats) -> Floats:
