@@ -19,16 +19,18 @@ from couloir.stages.train import quieten_tensorflow
 from known_classes import archive_of
 
 RARE = "rockfall"
-COUNTS = {"vehicle": 990, RARE: 10}
+RARE_EVENTS = 10
 
 
 def main() -> None:
     """Print how well the best cluster for the rare class fits it, by clusters, seed and balance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--among", nargs="+", default=["vehicle=990"], help="classes and events of each")
     parser.add_argument("--balances", type=float, nargs="+", default=[1.0, 0.5, 0.0])
     parser.add_argument("--clusters", type=int, nargs="+", default=[12, 8])
     arguments = parser.parse_args()
+    counts = {name: int(count) for name, _, count in (text.partition("=") for text in arguments.among)}
     quieten_tensorflow()
     from couloir.dec.training import train
 
@@ -36,7 +38,7 @@ def main() -> None:
         "clusters seed balance: F1 of the rare class's best cluster, after k-means and after clustering; its size"
     )
     for seed in arguments.seeds:
-        pictures, classes = archive_of(COUNTS, seed=seed)
+        pictures, classes = archive_of({**counts, RARE: RARE_EVENTS}, seed=seed)
         for clusters in arguments.clusters:
             for balance in arguments.balances:
                 settings = TrainConfig(
