@@ -5,7 +5,7 @@ archive's "machinery" is several groups by itself.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -78,16 +78,23 @@ def _noise(seed: int, number: int) -> NDArray[np.float32]:
 def known_archive(
     classes: int, per_class: int, *, seed: int = 1, size: int = 32
 ) -> tuple[NDArray[np.float16], NDArray[np.str_]]:
-    """Make spectrograms (N, size, size, 3) float16 of the first few classes, and each one's class (N,).
+    """Make as many events of each of the first few classes; see `archive_of`."""
+    return archive_of(dict.fromkeys(list(CLASSES)[:classes], per_class), seed=seed, size=size)
+
+
+def archive_of(
+    counts: Mapping[str, int], *, seed: int = 1, size: int = 32
+) -> tuple[NDArray[np.float16], NDArray[np.str_]]:
+    """Make spectrograms (N, size, size, 3) float16 of so many events of each class, and each one's class (N,).
 
     An event's window begins 5 s before its signal first stands out of the noise, as after detection; events that
     hardly stand out are drawn again.
     """
     site = make_site(seed, 0)
     windows, names = [], []
-    for name in list(CLASSES)[:classes]:
+    for name, count in counts.items():
         rng = stream(seed, f"known {name}")
-        for _ in range(per_class):
+        for _ in range(count):
             windows.append(_window(CLASSES[name], rng, site, seed))
             names.append(name)
     spectrogram = SpectrogramConfig(frequencies=size, times=size, segment_s=2 * (size - 1) / RATE)

@@ -9,17 +9,24 @@ import datetime as dt
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
+from couloir.dec.holdout import hold_out
+from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
 from couloir.identifiers import day_start_ns
 from couloir.runfile import build
 from couloir.stages.train import HOUR_NS, quieten_tensorflow
 from couloir.synth import SynthSpec
 from windows import FIRST, Pictures, synthesise
+
+if TYPE_CHECKING:
+    from couloir.dec.assign import Assignment
 
 RATE = 0.05
 
@@ -27,14 +34,19 @@ RATE = 0.05
 def main() -> None:
     """Print AUC and false rejects for each class left out."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--archive", type=int, default=1, help="the archive's seed")
     parser.add_argument("--days", type=int, default=6)
     parser.add_argument("--stations", type=int, default=4)
     parser.add_argument("--most", type=int, default=2200, help="events trained on, held-out ones included")
     parser.add_argument("--out", default="none machinery vehicle rockfall earthquake,distant")
     parser.add_argument("--preset", default="small")
+    parser.add_argument(
+        "--kept", type=Path, help="folder that keeps models, so that other scores cost no training"
+    )
     arguments = parser.parse_args()
-    spec = SynthSpec(start=FIRST, days=arguments.days, stations=arguments.stations)
+    spec = SynthSpec(start=FIRST, days=arguments.days, stations=arguments.stations, seed=arguments.archive)
     events, noise, background = synthesise(spec, background=400, seed=1)
+    print(f"archive {arguments.archive}: {len(events)} events")
     print("class left out, score: AUC of its events, AUC of background, false rejects and share caught at 5 %")
     for out in arguments.out.split():
         measure(
@@ -45,6 +57,7 @@ def main() -> None:
             days=arguments.days,
             preset=arguments.preset,
             most=arguments.most,
+            kept=arguments.kept and arguments.kept / f"{arguments.archive}-{out}",
         )
 
 
@@ -57,13 +70,12 @@ def measure(
     days: int,
     preset: str,
     most: int,
+    kept: Path | None = None,
 ) -> dict[str, float]:
     """Train without some classes, print how well each score finds them, and give the numbers of the one used."""
     quieten_tensorflow()
-    from couloir.dec.assign import assign
-    from couloir.dec.holdout import hold_out
-    from couloir.dec.novelty import load_novelty
-    from couloir.dec.training import train
+    from couloir.dec.assign import assign, load_model
+    from couloir.dec.training import METRICS, MODEL, train
 
     nowhere = {"archive": {"url": "-", "start": FIRST, "end": FIRST + dt.timedelta(1)}, "output": {"url": "-"}}
     settings = build({"preset": preset, **nowhere}).train
@@ -73,11 +85,11 @@ def measure(
     chosen = np.sort(np.random.default_rng(0).choice(earlier, min(most, len(earlier)), replace=False))
     known, groups = events[chosen], events.onsets[chosen] // HOUR_NS
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(
-            known.spectrograms, settings, folder=Path(folder), groups=groups, background=background
-        ).model
-        novelty = load_novelty(Path(folder) / "novelty.npz")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = kept or Path(temporary)
+        if not (folder / METRICS).exists():
+            train(known.spectrograms, settings, folder=folder, groups=groups, background=background)
+        model = load_model(folder / MODEL)
     fit, held = hold_out(len(known), settings, groups)
     parts = {
         "fit": known.spectrograms[fit],
@@ -87,21 +99,48 @@ def measure(
         "background": noise.spectrograms,
     }
     said = {name: assign(model, pictures) for name, pictures in parts.items() if len(pictures)}
-    print(f"{','.join(out)}: {len(fit)} fit, {len(held)} held out, {time.perf_counter() - begun:.0f} s")
+    novelty = fit_novelty(
+        *said["fit"].place,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        background=None if background is None else assign(model, background).place,
+    ).calibrated(*said["held"].place)
+    seconds = time.perf_counter() - begun
+    print(f"{','.join(out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
     nearest = NearestNeighbors(n_neighbors=10).fit(said["fit"].latent)
+    latent_alone = _latent_density(novelty, said, gaussians=2 * settings.clusters)
     scores = {
         "larger ratio to the cluster's medians": {k: a.novelty for k, a in said.items()},
         "log reconstruction error": {k: np.log(a.reconstruction_error) for k, a in said.items()},
         "distance to 10 neighbours": {k: nearest.kneighbors(a.latent)[0].mean(axis=1) for k, a in said.items()},
         "1 - confidence": {k: 1 - a.confidence for k, a in said.items()},
-        "density of a mixture": {k: novelty._answers(*a.place)[0] for k, a in said.items()},
+        "density of the latent vector": latent_alone,
+        "density of latent vector and residual": {k: novelty._answers(*a.place)[0] for k, a in said.items()},
         "likeness to noise": {k: novelty._answers(*a.place)[1] for k, a in said.items()},
+        "latent density + likeness to noise": {
+            k: values + _surprise(novelty._answers(*said[k].place)[1], novelty.noise_body)
+            for k, values in _surprises(latent_alone).items()
+        },
         "sum of both surprises (used)": {k: novelty.score(*a.place) for k, a in said.items()},
     }
     for name, values in scores.items():
         result = _judge(values, k=round(novelty.threshold(RATE) * (len(held) + 1)))
-        print(f"  {name:38s}" + "  ".join(f"{key} {value:.3f}" for key, value in result.items()))
+        print(f"  {name:38s}" + "  ".join(f"{key} {value:.3f}" for key, value in result.items()), flush=True)
     return result
+
+
+def _latent_density(
+    novelty: Novelty, said: "dict[str, Assignment]", *, gaussians: int
+) -> dict[str, NDArray[np.float64]]:
+    """Give minus the log density of the latent vectors alone, under a mixture of their own."""
+    reduced = {k: (a.latent - novelty.centre) @ novelty.basis for k, a in said.items()}
+    mixture = GaussianMixture(gaussians, reg_covar=0.01, random_state=0).fit(reduced["fit"])
+    return {k: -mixture.score_samples(values) for k, values in reduced.items()}
+
+
+def _surprises(answers: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    body = _body(answers["fit"])
+    return {k: _surprise(values, body) for k, values in answers.items()}
 
 
 def _judge(values: dict[str, NDArray[np.float64]], *, k: int) -> dict[str, float]:

@@ -82,6 +82,12 @@ def test_the_clusters_published_names_are_the_catalogs_classes(table, run_file):
     assert 'data-label="Class">rockfall' in page
 
 
+def test_so_few_events_cannot_calibrate_novelty_and_the_report_says_so(table, run_file):
+    assert not numpy_column(table, "rejected").any()
+    page = (output_of(load(run_file)) / "report" / "index.html").read_text()
+    assert "none can be: no windows are held out" in page
+
+
 def test_verify_agrees_with_what_assign_wrote_and_show_says_what_the_model_is(run_file):
     assert "all as they were written" in couloir("verify", run_file)
     text = couloir("model", "show", run_file)

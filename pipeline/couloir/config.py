@@ -378,8 +378,8 @@ class CatalogConfig(Section):
     coincidence_s: Positive = 10.0
     """Longest time between the first and the last onset of a network event, s."""
     false_reject_rate: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Events too unlike the training's are of class `unknown`; at most this share of such events as the training
-    had is rejected by mistake. 0 rejects nothing."""
+    """Events too unlike the training's (with an imported model: this archive's others) are of class `unknown`; at
+    most this share of events like those is rejected by mistake. 0 rejects nothing."""
     truth: Url | None = None
     """A truth table (CSV: station, class, start_time, end_time ...) to score against; for synthetic
     archives and labelled ones."""

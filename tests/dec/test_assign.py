@@ -26,6 +26,8 @@ def test_parts_agree_with_the_models_outputs(trained, samples, assignment):
     np.testing.assert_allclose(assignment.q, outputs["q"], rtol=1e-4)
     error = np.mean((images - outputs["reconstruction"]) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(assignment.reconstruction_error, error, rtol=1e-4)
+    fields = (images - outputs["reconstruction"]).reshape(96, 8, 4, 8, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(assignment.residual, fields.reshape(96, -1), atol=1e-5)
 
 
 def test_cluster_confidence_and_margin_come_from_q(assignment):
@@ -45,6 +47,7 @@ def test_arrays_have_the_stated_types_and_shapes(assignment):
         "confidence": each,
         "margin": each,
         "reconstruction_error": each,
+        "residual": ((96, 192), np.dtype(np.float32)),
         "novelty": each,
     }
 

@@ -19,7 +19,7 @@ def describe(*months, error=1.0, sizes=SIZES):
     n, last = len(cluster), len(months[-1])
     ones = np.ones(n, np.float32)
     ratio = np.concatenate([ones[last:], np.full(last, error, np.float32)])
-    assignment = Assignment(ones[:, None], ones[:, None], cluster, ones, ones, 0.3 * ratio, ratio)
+    assignment = Assignment(ones[:, None], ones[:, None], cluster, ones, ones, 0.3 * ratio, ones[:, None], ratio)
     onsets = np.repeat([JANUARY, FEBRUARY][: len(months)], [len(month) for month in months])
     card = Card({}, 3, {}, {"kind": "imported", "file": "x"})
     ratios = Ratios(ones, ratio) if sizes else None

@@ -15,6 +15,9 @@ from couloir.dec.samples import ENCODING_BATCH, Samples
 from couloir.dec.typical import ratios_to_typical
 from couloir.errors import MissingStageError, TrainingError
 
+FIELDS = 8
+"""Along each axis, in which the residual is averaged; somewhat more where the size is no multiple."""
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -35,6 +38,9 @@ class Assignment:
     reconstruction_error
         Mean squared error of each spectrogram's reconstruction, (N,) float32, in the spectrogram's
         units squared.
+    residual
+        Spectrogram less reconstruction, averaged over each of about 8 x 8 fields of each component, (N, R)
+        float32, in the spectrogram's units: where the error lies and of which sign it is.
     novelty
         How unlike the training's members of its cluster a spectrogram is, (N,) float32, without unit.
         The larger of two ratios: latent distance to the centroid over the cluster's median at training,
@@ -48,6 +54,7 @@ class Assignment:
     confidence: NDArray[np.float32]
     margin: NDArray[np.float32]
     reconstruction_error: NDArray[np.float32]
+    residual: NDArray[np.float32]
     novelty: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -58,9 +65,9 @@ class Assignment:
         return Assignment(**{name: values[indices] for name, values in vars(self).items()})
 
     @property
-    def place(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latent vectors and reconstruction errors: what novelty is told from."""
-        return self.latent, self.reconstruction_error
+    def place(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Latent vectors, reconstruction errors and residuals: what novelty is told from."""
+        return self.latent, self.reconstruction_error, self.residual
 
 
 def load_model(path: Path) -> keras.Model:
@@ -130,11 +137,13 @@ def assign(
     layer = model.get_layer(CLUSTERING)
     predictor = _build_predictor(model)
     clusters, latent_size = layer.centroids.shape
-    parts = [(np.empty((0, latent_size)), np.empty((0, clusters)), np.empty(0))]
+    fields = predictor.outputs[-1].shape[1]
+    parts = [(np.empty((0, latent_size)), np.empty((0, clusters)), np.empty(0), np.empty((0, fields)))]
     for done, outputs in predict_batches(predictor, samples, batch=batch):
         parts.append(outputs)
         progress("assign", done, len(samples), "")
-    latent, q, error = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
+    columns = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
+    latent, q, error, residual = columns
     top = np.sort(q, axis=1)
     cluster = q.argmax(axis=1).astype(np.int32)
     return Assignment(
@@ -144,6 +153,7 @@ def assign(
         confidence=top[:, -1],
         margin=top[:, -1] - top[:, -2],
         reconstruction_error=error,
+        residual=residual,
         novelty=ratios_to_typical(layer, latent, error, cluster).larger,
     )
 
@@ -158,8 +168,11 @@ def _check_shape(model: keras.Model, samples: Samples) -> None:
 
 
 def _build_predictor(model: keras.Model) -> keras.Model:
-    """Build the model that gives latent vectors, q and reconstruction errors, leaving the images inside."""
+    """Build the model that gives latent vectors, q, errors and residuals, leaving the images inside."""
     image = model.inputs[0]
     latent, q, reconstruction = (model.get_layer(name).output for name in (LATENT, CLUSTERING, RECONSTRUCTION))
-    error = keras.ops.mean(keras.ops.square(image - reconstruction), axis=(1, 2, 3))
-    return keras.Model(image, (latent, q, error), name="predictor")
+    difference = image - reconstruction
+    error = keras.ops.mean(keras.ops.square(difference), axis=(1, 2, 3))
+    field = tuple(max(int(size) // FIELDS, 1) for size in image.shape[1:3])
+    residual = keras.layers.Flatten(name="residual")(keras.ops.average_pool(difference, field))
+    return keras.Model(image, (latent, q, error, residual), name="predictor")

@@ -1,11 +1,13 @@
 """Tell how unlike everything trained on a spectrogram is, calibrated on samples held out of training.
 
 Two questions, since what is new comes in two kinds. *Is it rare?* A class never seen lies where few of
-the training's latent vectors lie: minus the log density of a Gaussian mixture fitted to them. *Is it
-background?* Noise lies among the weakest events, in the latent space's densest part, and no density
-finds it there; but what noise looks like is known, so a logistic regression on latent vector and log
-reconstruction error tells it from the training's events. Each answer becomes a surprise, minus the log
-of the share of training samples that answer as strongly; their sum is the score.
+the training's latent vectors lie, or is reconstructed wrongly in places where they are not: minus the log
+density, under one Gaussian mixture fitted to the training's samples, of latent vector and residual (the
+error of reconstruction field by field, with its sign). *Is it background?* Noise lies among the weakest
+events, where the density is highest; but what noise looks like is known, so a logistic regression on
+latent vector and log reconstruction error tells it from the training's events. Each answer becomes a
+surprise, minus the log of the share of training samples that answer as strongly; their weighted
+sum is the score.
 
 The score of a sample is then compared with those of the n held-out samples: the conformal p-value
 (1 + #{s_i >= s}) / (n + 1) is at most p with probability at most p for a sample drawn as they were,
@@ -18,18 +20,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
-from couloir.dec.seeds import derive_seed, make_generator
+from couloir.dec.density import fit_mixture, log_density, principal, unseen_log_density
+from couloir.dec.seeds import make_generator
 from couloir.errors import MissingStageError
 
 NOVELTY = "novelty.npz"
 DIMENSIONS = 16
 """Principal components of the latent vectors that are looked at, at most."""
+RESIDUAL_DIMENSIONS = 32
+"""Principal components of the residuals, at most; and at most one for ten samples."""
 MOST = 10_000
 """Samples, at most, that the densities are fitted to."""
+NOISE_WEIGHT = 0.75
+"""Of the surprise at noise beside that at rareness: with 1 new classes are found worse, with 0.5 noise is."""
 BODY = 0.9
 """Up to this quantile a surprise is counted; beyond it an exponential tail goes on without end."""
 ASSURED = 0.9
@@ -60,21 +66,26 @@ class Novelty:
     ----------
     centre, basis
         (D,) and (D, P): latent vectors less ``centre``, times ``basis``, are uncorrelated.
+    residual_centre, residual_basis
+        (R,) and (R, S): the same of the residuals, all of variance 1.
     error_scale
         (2,): mean and standard deviation of the log reconstruction error.
     weights, means, precisions
-        (G,), (G, P), (G, P, P): the mixture; Cholesky factors of the precisions.
+        (G,), (G, P + S), (G, P + S, P + S): the mixture; Cholesky factors of the precisions.
     noise
         Intercept and coefficients of the logistic regression on all products of two; empty where no
         background was known: then the log error alone tells noise.
     rare_body, noise_body
-        Quantiles 0 to ``BODY`` of the two answers on the training's samples, and the mean excess over the last.
+        Quantiles 0 to ``BODY`` of the two answers on the training's samples, and the mean excess over the last;
+        of the first, each sample is judged by a mixture that was fitted without it.
     calibration
         (n,) scores of the held-out samples, rising.
     """
 
     centre: Floats
     basis: Floats
+    residual_centre: Floats
+    residual_basis: Floats
     error_scale: Floats
     weights: Floats
     means: Floats
@@ -84,10 +95,12 @@ class Novelty:
     noise_body: Floats
     calibration: Floats
 
-    def score(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> Floats:
-        """Give the score (N,) of latent vectors (N, D) and reconstruction errors (N,); larger is newer."""
-        rare, noise = self._answers(latent, error)
-        return _surprise(rare, self.rare_body) + _surprise(noise, self.noise_body)
+    def score(
+        self, latent: NDArray[np.float32], error: NDArray[np.float32], residual: NDArray[np.float32]
+    ) -> Floats:
+        """Give the score (N,) of latent vectors (N, D), errors (N,) and residuals (N, R); larger is newer."""
+        rare, noise = self._answers(latent, error, residual)
+        return _surprise(rare, self.rare_body) + NOISE_WEIGHT * _surprise(noise, self.noise_body)
 
     def p_values(self, scores: Floats) -> Floats:
         """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1; 1 without calibration."""
@@ -107,19 +120,31 @@ class Novelty:
         kept = beta.cdf(rate, k, n + 1 - k) >= ASSURED
         return float(np.count_nonzero(kept) / (n + 1))
 
-    def judge(self, latent: NDArray[np.float32], error: NDArray[np.float32], *, rate: float) -> "Verdict":
+    def judge(
+        self,
+        latent: NDArray[np.float32],
+        error: NDArray[np.float32],
+        residual: NDArray[np.float32],
+        *,
+        rate: float,
+    ) -> Verdict:
         """Score samples and reject those too new, of known ones at most the share ``rate`` by mistake."""
-        scores = self.score(latent, error)
+        scores = self.score(latent, error, residual)
         p = self.p_values(scores)
         return Verdict(scores.astype(np.float32), p.astype(np.float32), p <= self.threshold(rate))
 
-    def calibrated(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> "Novelty":
-        """Give the same score, calibrated on the latent vectors and errors of held-out samples."""
-        return replace(self, calibration=np.sort(self.score(latent, error)))
+    def calibrated(
+        self, latent: NDArray[np.float32], error: NDArray[np.float32], residual: NDArray[np.float32]
+    ) -> "Novelty":
+        """Give the same score, calibrated on the latent vectors, errors and residuals of held-out samples."""
+        return replace(self, calibration=np.sort(self.score(latent, error, residual)))
 
-    def _answers(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    def _answers(
+        self, latent: NDArray[np.float32], error: NDArray[np.float32], residual: NDArray[np.float32]
+    ) -> tuple[Floats, Floats]:
         reduced = (latent.astype(np.float64) - self.centre) @ self.basis
-        rare = -_log_density(reduced, self.weights, self.means, self.precisions)
+        places = np.column_stack([reduced, (residual - self.residual_centre) @ self.residual_basis])
+        rare = -log_density(places, self.weights, self.means, self.precisions)
         log_error = (_log(error) - self.error_scale[0]) / self.error_scale[1]
         if not len(self.noise):
             return rare, log_error
@@ -129,40 +154,44 @@ class Novelty:
 def fit_novelty(
     latent: NDArray[np.float32],
     error: NDArray[np.float32],
+    residual: NDArray[np.float32],
     *,
     clusters: int,
     seed: int,
-    background: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    background: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Novelty:
     """Fit the score to the training's samples; it is not calibrated yet.
 
     Parameters
     ----------
-    latent, error
-        Latent vectors (N, D) and mean squared reconstruction errors (N,) of the training's samples.
+    latent, error, residual
+        Latent vectors (N, D), mean squared reconstruction errors (N,) and residuals (N, R) of the training's
+        samples, as an `Assignment` holds them.
     clusters
-        K; the mixture has two Gaussians a cluster, fewer where samples are few.
+        K; the mixture has as many Gaussians, fewer where samples are few.
     seed
         The run's seed.
     background
-        Latent vectors and errors of windows known to be noise.
+        Latent vectors, errors and residuals of windows known to be noise.
     """
-    from sklearn.mixture import GaussianMixture
-
     if len(latent) > MOST:
         some = np.sort(make_generator(seed, "novelty").choice(len(latent), MOST, replace=False))
-        latent, error = latent[some], error[some]
-    centre, basis = _principal(latent.astype(np.float64))
-    reduced = (latent - centre) @ basis
+        latent, error, residual = latent[some], error[some], residual[some]
+    with threadpool_limits(limits=1):  # as for k-means: the same bytes with any number of threads
+        centre, basis = principal(latent, DIMENSIONS, each=False)
+        most = max(1, min(RESIDUAL_DIMENSIONS, len(residual) // 10))
+        residual_centre, residual_basis = principal(residual, most, each=True)
+        reduced = (latent - centre) @ basis
+        places = np.column_stack([reduced, (residual - residual_centre) @ residual_basis])
+        mixture = fit_mixture(places, gaussians=clusters, seed=seed)
+        unseen = unseen_log_density(places, gaussians=clusters, seed=seed)
     logs = _log(error)
     scale = np.array([logs.mean(), logs.std() or 1.0])
-    gaussians = max(1, min(2 * clusters, len(reduced) // (4 * reduced.shape[1])))
-    mixture = GaussianMixture(gaussians, reg_covar=0.01, random_state=derive_seed(seed, "mixture"))
-    with threadpool_limits(limits=1):  # as for k-means: the same bytes with any number of threads
-        mixture.fit(reduced)
     fitted = Novelty(
         centre=centre,
         basis=basis,
+        residual_centre=residual_centre,
+        residual_basis=residual_basis,
         error_scale=scale,
         weights=mixture.weights_,
         means=mixture.means_,
@@ -175,8 +204,8 @@ def fit_novelty(
     if background is not None and len(background[0]):
         known = _products((background[0] - centre) @ basis, (_log(background[1]) - scale[0]) / scale[1])
         fitted = replace(fitted, noise=_tell_apart(_products(reduced, (logs - scale[0]) / scale[1]), known))
-    rare, noise = fitted._answers(latent, error)
-    return replace(fitted, rare_body=_body(rare), noise_body=_body(noise))
+    _, noise = fitted._answers(latent, error, residual)
+    return replace(fitted, rare_body=_body(-unseen), noise_body=_body(noise))
 
 
 def save_novelty(novelty: Novelty, path: Path) -> None:
@@ -200,26 +229,6 @@ def load_novelty(path: Path) -> Novelty:
             f"{path} holds no calibration of novelty ({type(error).__name__}). "
             "Train again with: couloir train --redo."
         ) from error
-
-
-def _principal(latent: Floats) -> tuple[Floats, Floats]:
-    """Give the centre (D,) and the first principal components (D, P), on one scale: their mean variance is 1."""
-    centre = latent.mean(axis=0)
-    variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(latent, rowvar=False)))
-    first = slice(None, -DIMENSIONS - 1, -1)
-    return centre, directions[:, first] / np.sqrt(max(variance[first].mean(), 1e-12))
-
-
-def _log_density(points: Floats, weights: Floats, means: Floats, precisions: Floats) -> Floats:
-    """Give the log density (N,) of points (N, P) under a Gaussian mixture."""
-    parts = [
-        np.log(weight)
-        + np.log(np.diagonal(factor)).sum()
-        - 0.5 * np.square((points - mean) @ factor).sum(axis=1)
-        - 0.5 * points.shape[1] * np.log(2 * np.pi)
-        for weight, mean, factor in zip(weights, means, precisions, strict=True)
-    ]
-    return np.asarray(logsumexp(parts, axis=0))
 
 
 def _products(reduced: Floats, log_error: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from couloir.stages.card import Card
 from couloir.stages.drift import training_sizes
 from couloir.stages.elsewhere import NOVELTY
 from couloir.stages.held import Mark, held_files, read_card
+from couloir.stages.newness import Basis, judge_newness
 from couloir.stages.settings import output_of
 from couloir.stages.train import fetch_model, model_mark, quieten_tensorflow
 from couloir.store.spectrograms import SpectrogramArchive
@@ -31,6 +32,7 @@ class Answers:
 
     assignment: "Assignment"
     verdict: "Verdict"
+    basis: Basis
     ratios: "Ratios | None"
 
 
@@ -61,20 +63,17 @@ class HeldModel:
     training_sizes: list[int] | None
     initial: NDArray[np.int32]
 
-    def ask(self, samples: "Samples", *, rate: float) -> Answers:
-        """Assign all events, and reject, of known ones, at most this share by mistake."""
+    def ask(self, config: RunConfig, archive: SpectrogramArchive, samples: "Samples") -> Answers:
+        """Assign all events, and reject the newest; ``samples`` are the archive's spectrograms."""
         from couloir.dec.assign import assign
         from couloir.dec.drift import ratios_to_training
-        from couloir.dec.itself import measure_against_itself
-        from couloir.dec.novelty import without_calibration
 
         assignment = assign(self.network, samples)
         ratios = ratios_to_training(self.network, assignment) if self.card.knows_training else None
-        if self.novelty is None:
-            assignment = measure_against_itself(self.network, assignment)
-            return Answers(assignment, without_calibration(assignment.novelty), ratios)
-        verdict = self.novelty.judge(*assignment.place, rate=rate)
-        return Answers(replace(assignment, novelty=verdict.score), verdict, ratios)
+        assignment, verdict, basis = judge_newness(
+            config, archive, self.card, self.network, assignment, self.novelty
+        )
+        return Answers(assignment, verdict, basis, ratios)
 
 
 def load_held(config: RunConfig, archive: SpectrogramArchive, mark: Mark) -> HeldModel:

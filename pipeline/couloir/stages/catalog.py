@@ -21,6 +21,7 @@ from couloir.stages.drift import describe_assignment, write_description
 from couloir.stages.held import Mark, mark_in_use
 from couloir.stages.marks import StagePlace, all_is_well, begin, complete, is_current
 from couloir.stages.naming import judge_names, name_events, write_naming
+from couloir.stages.newness import calibration_mark, write_basis
 from couloir.stages.rows import classify, columns, fill
 from couloir.stages.seeds import read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
     from couloir.dec.samples import Samples
 
-CATALOG_VERSION = 3
+CATALOG_VERSION = 4
 PCA_COMPONENTS = 30
 
 
@@ -51,12 +52,16 @@ def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | N
     texts = [place.read_text() if place else None for place in (truth, labels)]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
-    return {
-        "version": CATALOG_VERSION,
-        "model_id": model["model_id"],
-        "run_id": run_id(config, archive, model),
-        "catalog": content_hash(config.catalog, *texts),
-    } | ({} if model == own else {"assigned": model["model_id"]})
+    return (
+        {
+            "version": CATALOG_VERSION,
+            "model_id": model["model_id"],
+            "run_id": run_id(config, archive, model),
+            "catalog": content_hash(config.catalog, *texts),
+        }
+        | ({} if model == own else {"assigned": model["model_id"]})
+        | calibration_mark(config, model)
+    )
 
 
 def catalog(
@@ -100,7 +105,7 @@ def catalog(
     truth, by_hand = _read_labels(config)
     held = load_held(config, archive, model)
     samples = in_memory(archive)
-    answers = held.ask(samples, rate=config.catalog.false_reject_rate)
+    answers = held.ask(config, archive, samples)
     votes = read_votes(config, output_of(config) / "model") if held.trained_here else None
     table = build_table(columns(config, archive, answers.assignment, mark, answers.verdict, votes))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
@@ -116,6 +121,7 @@ def catalog(
     _write_scores(config, folder, samples, held, answers.assignment, matching, classes)
     _write_drift(folder, archive, held, answers)
     write_naming(folder, naming)
+    write_basis(folder, answers.basis)
     complete(folder, mark)
     return True
 

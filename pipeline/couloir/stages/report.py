@@ -34,6 +34,7 @@ from couloir.stages.drift import read_sentence
 from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.naming import naming_in_words, read_naming
+from couloir.stages.newness import newness_in_words, read_basis
 from couloir.stages.run import TOLD
 from couloir.stages.seeds import read_stability
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -111,7 +112,7 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
     structure = read_structure(output / "catalog")
     return ReportData(
         title=f"Events at {_places(stations)}",
-        facts=(*_facts(config, outcomes), _rejected(config, table)),
+        facts=(*_facts(config, outcomes), *_rejected(output / "catalog", table)),
         sampling_rate=config.detect.sampling_rate,
         window_s=config.detect.window_s,
         before_onset_s=config.detect.before_onset_s,
@@ -208,12 +209,11 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
     return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse)
 
 
-def _rejected(config: RunConfig, table: pa.Table) -> tuple[str, str]:
-    number, rate = int(numpy_column(table, "rejected").sum()), config.catalog.false_reject_rate
-    told = (
-        f"{number:,} of {len(table):,} events are of class unknown (at most {rate:.1%} of known ones by mistake)"
-    )
-    return "Rejected", told
+def _rejected(place: Location, table: pa.Table) -> tuple[tuple[str, str], ...]:
+    basis = read_basis(place)
+    if basis is None:
+        return ()
+    return (("Rejected", newness_in_words(basis, int(numpy_column(table, "rejected").sum()), len(table))),)
 
 
 def _places(stations: Sequence[str]) -> str:
