@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true", help="leave the spectrograms in this machine's memory")
     parser.add_argument("--anyway", action="store_true", help="without an accelerator, too")
     given = parser.parse_args()
+    if given.deterministic:
+        be_deterministic()  # before the device is opened to see whether it is there
     if not (has_accelerator() or given.anyway):
         print("left out: the backend finds no accelerator")
         return
@@ -55,8 +57,6 @@ def main() -> None:
         precision=given.precision,
         deterministic=given.deterministic,
     )
-    if settings.deterministic:
-        be_deterministic()
     kinds = make_pictures(min(DRAWN, given.samples))
     pictures = kinds[np.arange(given.samples) % len(kinds)]
     samples = pictures if given.stream else make_resident(pictures) if given.anyway else settle(pictures)

@@ -302,7 +302,8 @@ class TrainConfig(Section):
     """Samples that are shuffled all with all. Of larger archives runs of 64 neighbours are shuffled first: where
     they do not fit into memory, twice this many are held at a time (3 GB)."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16`: training computes in it, with weights and losses in float32; faster on GPUs."""
+    """`bfloat16`: training computes in it, with weights and losses in float32; faster on GPUs. With `float32` a
+    GPU may still multiply in TF32, as its backend does by default."""
     deterministic: bool = True
     """Whether a GPU shall give the same bytes again, at some cost; a CPU always does."""
     epochs: Annotated[int, Field(ge=1)] = 200

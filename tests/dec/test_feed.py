@@ -91,6 +91,22 @@ def test_a_reader_that_fails_is_heard(samples):
         next(read_ahead(Gone(), groups(samples)))
 
 
+def test_a_feed_ends_with_its_batches_and_reads_nothing_after_its_context(samples, recorder):
+    for held in (samples, recorder, make_resident(samples)):
+        some = shuffled_groups(96, 20, generator=np.random.default_rng(1), together=40, skip=2, until=9)
+        with Feed(held, some) as feed:
+            drawn = 0
+            while drawn < 7:
+                drawn += len(feed.draw(50).indices)
+        assert drawn == 7
+    with Feed(recorder, groups(samples)) as feed:
+        feed.draw(1)
+    asked = len(recorder.asked)
+    with pytest.raises(StopIteration):
+        feed.draw(1)
+    assert len(recorder.asked) <= asked + 1  # one was under way
+
+
 def test_reading_ends_with_the_batches(samples, recorder):
     some = [list(sequential_batches(96, 30))]
     for held in (samples, recorder):

@@ -2,30 +2,43 @@
 
 import json
 
+import numpy as np
 import pytest
 from checkpoints import Memory, result_of
 
-from couloir.dec import steps
+from couloir.dec import steps, training
+from couloir.dec.clustering import assigner_of
 from couloir.dec.keeper import Keeper
+from couloir.dec.predict import predict
+from couloir.dec.resident import make_resident
 from couloir.dec.training import train
 from couloir.errors import TrainingError
 
 
 @pytest.fixture
 def at_most(monkeypatch):
-    """Make steps of more than so many samples run out of memory."""
+    """Make steps of more samples than this run out of memory, of all models or one, anywhere or in one place."""
+    make_loop = steps.make_loop
 
-    def limit(samples, phase=""):
-        run = steps.StepRunner.run
+    def limit(samples, learner="", on=""):
+        def make(model, optimizer):
+            loop = make_loop(model, optimizer)
 
-        def limited(self, drawn, targets=None):
-            if drawn.indices.shape[1] > samples and self._phase.startswith(phase):
-                raise MemoryError("cannot allocate")
-            return run(self, drawn, targets)
+            def limited(table, places, targets, count):
+                held = "accelerator" if len(places) > 1 or len(table) > places.shape[1] else "memory"
+                if places.shape[1] > samples and model.name.startswith(learner) and held.startswith(on):
+                    raise MemoryError("cannot allocate")
+                return loop(table, places, targets, count)
 
-        monkeypatch.setattr(steps.StepRunner, "run", limited)
+            return limited
+
+        monkeypatch.setattr(steps, "make_loop", make)
 
     return limit
+
+
+class Stopped(BaseException):
+    """What the caller raises to end a training."""
 
 
 def note_of(result):
@@ -33,13 +46,13 @@ def note_of(result):
     return note
 
 
-@pytest.mark.parametrize("phase", ["pre-training", "clustering"])
+@pytest.mark.parametrize("learner", ["denoiser", "joint"])
 def test_the_batch_is_halved_and_training_comes_to_what_it_would_with_such_batches(
-    phase, at_most, samples, settings, tmp_path
+    learner, at_most, samples, settings, tmp_path
 ):
     asked, halved = (settings.model_copy(update={"batch": batch, "epochs": 2}) for batch in (64, 32))
     expected = result_of(train(samples, halved, folder=tmp_path), tmp_path)
-    at_most(40, phase)
+    at_most(40, learner)
     told, place = [], Memory()
     trained = train(
         samples,
@@ -68,17 +81,18 @@ def test_it_is_halved_again_until_it_fits_and_the_last_size_is_recorded(at_most,
     assert trained.notes[-1].endswith(f"trained with batches of {metrics['batch']}")
 
 
-def test_a_training_that_was_cut_off_goes_on_with_the_batch_that_fitted(at_most, samples, settings, tmp_path):
-    class Stopped(BaseException):
-        pass
-
+@pytest.mark.parametrize(("learner", "epoch"), [("denoiser", 2), ("joint", 1)])
+def test_a_training_that_was_cut_off_goes_on_with_the_batch_that_fitted(
+    learner, epoch, at_most, samples, settings, tmp_path
+):
     asked = settings.model_copy(update={"batch": 64, "epochs": 2})
-    at_most(40)
+    at_most(40, learner)
     expected = result_of(train(samples, asked, folder=tmp_path), tmp_path)
     place, told = Memory(), []
 
     def stop():
-        if told and "epoch 2" in told[-1]:
+        halved = any("trained with batches of 32" in message for message in told)
+        if halved and f"epoch {epoch}" in told[-1]:
             raise Stopped
 
     def tell(*report):
@@ -88,11 +102,72 @@ def test_a_training_that_was_cut_off_goes_on_with_the_batch_that_fitted(at_most,
         train(samples, asked, folder=tmp_path, progress=tell, keeper=Keeper([place], check_stop=stop))
     told.clear()
     again = train(samples, asked, folder=tmp_path, progress=tell, keeper=Keeper([place]))
-    assert any("going on from epoch 2" in message for message in told)
+    assert any(f"going on from epoch {epoch}" in message for message in told)
     assert result_of(again, tmp_path) == expected
+
+
+def test_a_checkpoint_of_batches_that_no_longer_fit_is_left_behind(at_most, samples, settings, tmp_path):
+    asked, halved = (settings.model_copy(update={"batch": batch, "epochs": 2}) for batch in (64, 32))
+    expected = result_of(train(samples, halved, folder=tmp_path), tmp_path)
+    place, told = Memory(), []
+
+    def stop():
+        if told and "epoch 2" in told[-1]:
+            raise Stopped
+
+    keeper = Keeper([place], check_stop=stop)
+    with pytest.raises(Stopped):
+        train(samples, asked, folder=tmp_path, progress=lambda *report: told.append(report[-1]), keeper=keeper)
+    at_most(40)
+    result = result_of(train(samples, asked, folder=tmp_path, keeper=Keeper([place])), tmp_path)
+    assert note_of(result) == "memory ran out with batches of 64: trained with batches of 32"
+    assert result["model"] == expected["model"]
+    assert result["log"] == expected["log"]
+
+
+def test_before_a_batch_is_halved_the_samples_leave_the_accelerator(
+    at_most, samples, settings, tmp_path, monkeypatch
+):
+    expected = result_of(train(samples, settings, folder=tmp_path), tmp_path)
+    monkeypatch.setattr(training, "settle", make_resident)
+    at_most(10, on="accelerator")
+    result = result_of(train(samples, settings, folder=tmp_path), tmp_path)
+    assert result == expected
+
+
+def test_a_network_is_applied_to_fewer_samples_where_memory_runs_out(samples, trained, monkeypatch):
+    network, expected = assigner_of(trained.model), predict(assigner_of(trained.model), samples)
+    apply, sizes = network.predict_on_batch, []
+
+    def limited(images):
+        sizes.append(len(images))
+        if len(images) > limit:
+            raise MemoryError("cannot allocate")
+        return apply(images)
+
+    monkeypatch.setattr(network, "predict_on_batch", limited)
+    limit = 30
+    for held in (samples, make_resident(samples)):
+        np.testing.assert_allclose(predict(network, held), expected, atol=1e-6)
+    assert set(sizes) == {96, 48, 24}
+    limit = 0
+    with pytest.raises(TrainingError, match=r"Memory ran out .* one spectrogram of \(32, 16, 3\)"):
+        predict(network, samples)
+
+
+def test_memory_that_runs_out_after_training_does_not_train_again(samples, settings, tmp_path, monkeypatch):
+    phases = set()
+
+    def assign(*_, **__):
+        raise MemoryError("cannot allocate")
+
+    monkeypatch.setattr(training, "assign", assign)
+    with pytest.raises(MemoryError):
+        train(samples, settings, folder=tmp_path, progress=lambda *report: phases.add(report[-1]))
+    assert not any("memory ran out" in message for message in phases)
 
 
 def test_where_nothing_fits_the_error_says_what_to_do(at_most, samples, settings, tmp_path):
     at_most(1)
-    with pytest.raises(TrainingError, match=r"out with batches of only 8 .*\(32, 16, 3\).*more memory"):
+    with pytest.raises(TrainingError, match=r"a step of pre-training with batches of \d+ .*train.batch"):
         train(samples, settings, folder=tmp_path)

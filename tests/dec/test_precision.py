@@ -58,3 +58,6 @@ def test_training_in_half_precision_finds_the_same_clusters_and_is_repeatable(sa
     for one, other in zip(*(model.model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
     assert dtypes(load_model(tmp_path / "0" / "dec.keras")) == {"float32"}
+    for found, single in zip(models[0].model.get_weights(), trained.model.get_weights(), strict=True):
+        assert found.shape == single.shape
+    assert not np.array_equal(models[0].model.get_weights()[0], trained.model.get_weights()[0])

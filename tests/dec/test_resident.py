@@ -1,12 +1,14 @@
 """Training does not depend on where the samples lie, and goes there only where they fit."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
 from checkpoints import result_of
 
-from couloir.dec import resident, training
-from couloir.dec.accelerator import free_memory, has_accelerator, is_out_of_memory
+from couloir.dec import accelerator, resident, training
+from couloir.dec.accelerator import be_deterministic, free_memory, has_accelerator, is_out_of_memory
 from couloir.dec.assign import assign
 from couloir.dec.clustering import assigner_of
 from couloir.dec.predict import predict
@@ -56,7 +58,7 @@ def test_training_gives_the_same_bytes_from_memory_storage_and_accelerator(
     expected = result_of(train(samples, ours, folder=tmp_path), tmp_path)
     assert result_of(train(recorder, ours, folder=tmp_path), tmp_path) == expected
     monkeypatch.setattr(training, "settle", make_resident)
-    monkeypatch.setattr("couloir.dec.feed.STEPS", 3)
+    monkeypatch.setattr("couloir.dec.feed.STEPS", 4)  # of which 2 or 3 are used
     assert result_of(train(samples, ours, folder=tmp_path), tmp_path) == expected
 
 
@@ -90,7 +92,7 @@ def test_samples_that_do_not_fit_after_all_stay_where_they_are(samples, monkeypa
     monkeypatch.setattr(resident, "free_memory", lambda: 10**12)
 
     def refuse(error):
-        def convert(_):
+        def convert(_, *, pause):
             raise error
 
         return convert
@@ -100,6 +102,33 @@ def test_samples_that_do_not_fit_after_all_stay_where_they_are(samples, monkeypa
     monkeypatch.setattr(resident, "make_resident", refuse(ValueError("something else")))
     with pytest.raises(ValueError, match="something else"):
         settle(samples)
+
+
+def test_determinism_is_asked_of_the_backend_before_it_computes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(accelerator, "has_accelerator", lambda: True)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setenv("XLA_FLAGS", "--one")
+    for _ in range(2):
+        be_deterministic()
+    assert os.environ["XLA_FLAGS"] == "--one --xla_gpu_deterministic_ops=true"
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append("tensorflow"))
+    be_deterministic()
+    assert asked == ["tensorflow"]
+    monkeypatch.setattr(accelerator, "has_accelerator", lambda: False)
+    be_deterministic()
+    assert asked == ["tensorflow"]  # a CPU is so anyway
+
+
+def test_tensorflows_free_memory_is_its_limit_less_what_is_in_use(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(accelerator, "has_accelerator", lambda: True)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(accelerator, "_limit_of_tensorflow", lambda: 1000)
+    monkeypatch.setattr(tf.config.experimental, "get_memory_info", lambda _: {"current": 300})
+    assert free_memory() == 700
 
 
 def test_running_out_of_memory_is_told_from_other_errors():

@@ -101,6 +101,12 @@ def test_skipped_batches_are_those_that_would_have_been_taken(count, batch, skip
         np.testing.assert_array_equal(found, expected)
 
 
+@given(count=st.integers(1, 99), batch=st.integers(1, 15), skip=st.integers(0, 30), until=st.integers(0, 40))
+def test_batches_end_with_the_last_that_is_asked_for(count, batch, skip, until):
+    groups = shuffled_groups(count, batch, generator=np.random.default_rng(3), together=30, skip=skip, until=until)
+    assert sum(map(len, groups)) == max(until - skip, 0)
+
+
 @given(count=st.integers(1, 3000), batch=st.integers(1, 200), together=st.integers(2, 1500))
 def test_groups_of_a_large_archive_hold_every_sample_once_an_epoch_in_full_batches(count, batch, together):
     groups = shuffled_groups(count, batch, generator=np.random.default_rng(5), together=together)

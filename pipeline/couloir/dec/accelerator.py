@@ -1,6 +1,7 @@
 """Ask the backend about its accelerator: is there one, what memory is free, was an error for want of memory."""
 
 import os
+from functools import cache
 
 from couloir.dec.backend import keras
 
@@ -44,16 +45,24 @@ def free_memory() -> int:
 def _free_of_tensorflow() -> int:
     """Give what TensorFlow, which takes nearly all memory when it starts, has not given away yet."""
     import tensorflow as tf
+
+    return max(_limit_of_tensorflow() - int(tf.config.experimental.get_memory_info("GPU:0")["current"]), 0)
+
+
+@cache
+def _limit_of_tensorflow() -> int:
+    """Ask once: to ask is to open the device anew."""
     from tensorflow.python.client import device_lib
 
     limits = [device.memory_limit for device in device_lib.list_local_devices() if device.device_type == "GPU"]
-    return int(limits[0] - tf.config.experimental.get_memory_info("GPU:0")["current"]) if limits else 0
+    return int(limits[0]) if limits else 0
 
 
 def be_deterministic() -> None:
     """Let a GPU give the same bytes again for the same training; a CPU does so anyway.
 
-    It must come before anything is computed. It costs speed, which ``benchmarks/training.py`` measures.
+    It must come before anything is computed, or looked for: JAX reads its flags when it opens the device. What it
+    costs ``benchmarks/accelerator.py`` measures.
     """
     name = keras.backend.backend()
     if name == "jax":

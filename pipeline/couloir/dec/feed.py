@@ -1,8 +1,9 @@
 """Give batches of samples: rows of a table on the accelerator, or read, ahead of time where reading is slow."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future
+from threading import Thread
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +40,27 @@ class Drawn(NamedTuple):
 class Feed:
     """Give the batches of a training: one at a time, or several where the samples lie on the accelerator.
 
+    It is a context: at its end nothing is read any longer.
+
     Parameters
     ----------
     samples
         Spectrograms (N, F, T, C).
     groups
-        Groups of batches without end, as `couloir.dec.samples.shuffled_groups` gives them.
+        Groups of batches, as `couloir.dec.samples.shuffled_groups` gives them.
     """
 
     def __init__(self, samples: Samples, groups: Iterator[list[Indices]]) -> None:
         self._resident = samples if isinstance(samples, Resident) else None
-        self._read = iter(()) if self._resident else read_ahead(samples, groups)
+        self._read = read_ahead(samples, [] if self._resident else groups)
         self._batches = (batch for group in groups for batch in group) if self._resident else iter(())
         self._next = next(self._batches, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._read.close()
 
     def draw(self, most: int) -> Drawn:
         """Give the next batches, ``most`` at most, all of one size."""
@@ -63,7 +72,7 @@ class Feed:
             if taken and len(self._next) != len(taken[0]):
                 break
             taken.append(self._next)
-            self._next = next(self._batches)
+            self._next = next(self._batches, None)
         indices = np.stack(taken)
         places = self._resident.rows[indices]
         if len(taken) > 1:
@@ -71,7 +80,9 @@ class Feed:
         return Drawn(indices, self._resident.table, places)
 
 
-def read_ahead(samples: Samples, groups: Iterable[list[Indices]]) -> Iterator[tuple[Indices, NDArray[np.float32]]]:
+def read_ahead(
+    samples: Samples, groups: Iterable[list[Indices]]
+) -> Generator[tuple[Indices, NDArray[np.float32]], None, None]:
     """Read batch after batch; from samples that are not in memory a group at once, while the one before is used.
 
     Yields
@@ -84,19 +95,26 @@ def read_ahead(samples: Samples, groups: Iterable[list[Indices]]) -> Iterator[tu
             for batch in group:
                 yield batch, read_batch(samples, batch)
         return
-    reader = ThreadPoolExecutor(1, thread_name_prefix="read ahead")
-    try:
-        coming = ((group, reader.submit(_read_once, samples, group)) for group in groups)
+    coming = ((group, _start_reading(samples, group)) for group in groups)
+    now = next(coming, None)
+    while now is not None:
+        group, reading = now
+        numbers, held = reading.result()
         now = next(coming, None)
-        while now is not None:
-            (group, reading), now = now, next(coming, None)
-            numbers, held = reading.result()
-            for batch in group:
-                yield batch, np.asarray(held[np.searchsorted(numbers, batch)], np.float32)
-    finally:
-        reader.shutdown(wait=False, cancel_futures=True)
+        for batch in group:
+            yield batch, np.asarray(held[np.searchsorted(numbers, batch)], np.float32)
 
 
-def _read_once(samples: Samples, group: list[Indices]) -> tuple[Indices, NDArray[np.float16]]:
-    numbers = np.sort(np.concatenate(group))
-    return numbers, samples[numbers]
+def _start_reading(samples: Samples, group: list[Indices]) -> Future[tuple[Indices, NDArray[np.float16]]]:
+    """Read a group in a thread of its own, which a program that is stopped does not wait for."""
+    done: Future[tuple[Indices, NDArray[np.float16]]] = Future()
+
+    def read() -> None:
+        try:
+            numbers = np.sort(np.concatenate(group))
+            done.set_result((numbers, samples[numbers]))
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=read, name="read ahead", daemon=True).start()
+    return done

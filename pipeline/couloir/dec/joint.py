@@ -160,12 +160,13 @@ class _JointPhase:
             generator=make_generator(settings.seed, "cluster"),
             together=settings.shuffle,
             skip=self._runner.done,
+            until=settings.max_iterations,
         )
-        feed = Feed(self._samples, groups)
-        while (reason := decide_stop(self._renewed_at, self._renewal, settings)) is None:
-            self._go_on(self._renewal, feed)
-            self._renewal = self._renew(previous=self._renewal)
-            self._keeper.pause()
+        with Feed(self._samples, groups) as feed:
+            while (reason := decide_stop(self._renewed_at, self._renewal, settings)) is None:
+                self._go_on(self._renewal, feed)
+                self._renewal = self._renew(previous=self._renewal)
+                self._keeper.pause()
         self._keeper.save()
         self._keeper.release()
         return self._end(self._renewal, reason)

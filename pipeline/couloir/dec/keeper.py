@@ -43,7 +43,7 @@ class Keeper:
         What is trained on and how, in short, such as a hash.
     every_s
         Seconds between two checkpoints; more when writing one takes more than a tenth of it. 0: one at
-        every step, whatever it costs.
+        every pause between steps, whatever it costs.
     check_stop
         Called between steps. What it raises ends the training, after a checkpoint.
     """

@@ -14,11 +14,12 @@ def note_batch(settings: TrainConfig, count: int) -> tuple[str, ...]:
     return (f"train.batch is {settings.batch}, but there are only {count} samples: each step takes them all",)
 
 
-def note_memory(settings: TrainConfig, batch: int) -> tuple[str, ...]:
+def note_memory(settings: TrainConfig, batch: int, *, count: int) -> tuple[str, ...]:
     """Say that memory ran out with the batches asked for, if it did."""
-    if batch == settings.batch:
+    asked = min(settings.batch, count)
+    if batch >= asked:
         return ()
-    return (f"memory ran out with batches of {settings.batch}: trained with batches of {batch}",)
+    return (f"memory ran out with batches of {asked}: trained with batches of {batch}",)
 
 
 def note_collapse(clustered: Clustered) -> tuple[str, ...]:
@@ -39,8 +40,8 @@ def warn_collapse(clustered: Clustered) -> None:
     if clustered.kept_collapse:
         kept = "There was no sound state to keep"
     warnings.warn(
-        f"The clustering collapsed: {'; '.join(wrong)}. {kept}. Try a smaller train.kl_weight or "
-        "train.learning_rate, more train.epochs, or fewer train.clusters.",
+        f"The clustering collapsed: {'; '.join(wrong)}. {kept}. Try a smaller train.kl_weight beside the "
+        "reconstruction, a smaller train.clustering_learning_rate, more train.epochs, or fewer train.clusters.",
         CouloirWarning,
         stacklevel=3,
     )

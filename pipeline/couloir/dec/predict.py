@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from couloir.dec.accelerator import is_out_of_memory
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.feed import read_ahead
 from couloir.dec.keeper import never_stop
 from couloir.dec.resident import Resident
 from couloir.dec.samples import ENCODING_BATCH, Samples, sequential_batches
+from couloir.errors import TrainingError
 
 _ON_DEVICE = 2048
 """Samples that pass through the network at once where they lie on the accelerator already."""
@@ -34,6 +36,11 @@ def predict(
         Spectrograms (N, F, T, C).
     pause
         Called after each batch.
+
+    Raises
+    ------
+    TrainingError
+        When memory does not suffice for one sample.
     """
     parts = []
     for _, outputs in predict_batches(network, samples):
@@ -57,7 +64,25 @@ def predict_batches(
         Samples passed through the network at once.
     """
     for indices, images in _images(samples, batch):
-        yield int(indices[-1]) + 1, network.predict_on_batch(images)
+        yield int(indices[-1]) + 1, _run(network, images)
+
+
+def _run(network: keras.Model, images: Tensor) -> Any:
+    """Give a network's outputs in single precision; where memory runs out, half the images at a time."""
+    try:
+        outputs = network.predict_on_batch(images)
+        return keras.tree.map_structure(lambda part: np.asarray(part, np.float32), outputs)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(images) < 2:
+            raise TrainingError(
+                f"Memory ran out while a network was applied to one spectrogram of {tuple(images.shape[1:])}. "
+                "Use a machine or GPU with more memory."
+            ) from error
+    half = len(images) // 2
+    parts = _run(network, images[:half]), _run(network, images[half:])
+    return keras.tree.map_structure(lambda *both: np.concatenate(both), *parts)
 
 
 def _images(samples: Samples, batch: int) -> Iterator[tuple[NDArray[np.int64], Tensor]]:

@@ -104,15 +104,16 @@ def pretrain(
         generator=make_generator(settings.seed, "pretrain"),
         together=settings.shuffle,
         skip=runner.done,
+        until=total,
     )
-    feed = Feed(samples, groups)
     keeper.follow("pretrain", runner.state)
-    while runner.done < total:
-        epoch = runner.done // steps + 1
-        loss = runner.run(feed.draw(epoch * steps - runner.done))
-        progress("pretrain", runner.done, total, f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
-        if runner.done == epoch * steps:
-            mean = runner.take_means()["loss"]
-            log.add("pretrain", epoch, values={"loss": mean, "reconstruction": mean})
-        keeper.pause()
+    with Feed(samples, groups) as feed:
+        while runner.done < total:
+            epoch = runner.done // steps + 1
+            loss = runner.run(feed.draw(epoch * steps - runner.done))
+            progress("pretrain", runner.done, total, f"epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
+            if runner.done == epoch * steps:
+                mean = runner.take_means()["loss"]
+                log.add("pretrain", epoch, values={"loss": mean, "reconstruction": mean})
+            keeper.pause()
     keeper.save()

@@ -11,13 +11,14 @@ from sklearn.metrics import adjusted_rand_score
 
 from couloir.config import TrainConfig
 from couloir.dec.assign import assign
-from couloir.dec.backend import keras
+from couloir.dec.backend import describe_backend, keras
 from couloir.dec.clustering import build_clustering_model
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
 from couloir.dec.kmeans import run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, decoder_of, encoder_of
+from couloir.dec.precision import building_for
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch
@@ -58,8 +59,10 @@ def pretrain_once(
         As for `couloir.dec.training.train`.
     """
     keeper = keeper or Keeper()
-    earlier = keeper.load({"phase": "pre-training for several numbers of clusters"})
-    autoencoder = build_autoencoder(samples.shape[1:], settings)
+    backend = describe_backend()
+    earlier = keeper.load({"phase": "pre-training for several numbers of clusters", "backend": str(backend)})
+    with building_for(settings):
+        autoencoder = build_autoencoder(samples.shape[1:], settings)
     with (
         tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
         TrainingLog(Path(folder) / "log.csv", earlier=earlier.get("log")) as log,
@@ -70,6 +73,8 @@ def pretrain_once(
             autoencoder, samples, settings=settings, log=log, progress=progress, keeper=keeper, earlier=before
         )
         keeper.release()
+    if settings.precision != "float32":
+        autoencoder = rebuild(samples.shape[1:], settings, autoencoder.get_weights())
     return autoencoder, predict(encoder_of(autoencoder), samples, pause=keeper.pause)
 
 

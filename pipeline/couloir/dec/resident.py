@@ -1,10 +1,13 @@
 """Hold a whole data set on the accelerator in half precision, so that batches are gathered there."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from couloir.dec.accelerator import free_memory, is_out_of_memory
 from couloir.dec.backend import Tensor, keras
+from couloir.dec.keeper import never_stop
 from couloir.dec.samples import Samples, Subset, is_in_memory
 
 _SHARE = 0.4
@@ -19,50 +22,52 @@ class Resident:
 
     Attributes
     ----------
+    origin
+        Where the samples came from.
     table
-        Samples on the accelerator, (M, F, T, C) float16.
+        Samples on the accelerator, (M, F, T, C), in the precision they came in: an archive's is float16.
     rows
         (N,) int32: where in the table each sample lies.
     """
 
     def __init__(self, samples: Samples, table: Tensor, rows: NDArray[np.int32]) -> None:
-        self._samples, self.table, self.rows = samples, table, rows
+        self.origin, self.table, self.rows = samples, table, rows
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, F, T, C)."""
-        return self._samples.shape
+        return self.origin.shape
 
     @property
     def in_memory(self) -> bool:
         """Whether they are in this machine's memory as well."""
-        return is_in_memory(self._samples)
+        return is_in_memory(self.origin)
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return len(self.origin)
 
     def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self._samples[indices]
+        return self.origin[indices]
 
 
-def make_resident(samples: Samples) -> Resident:
-    """Put samples (N, F, T, C) on the accelerator."""
-    count = len(samples)
-    parts = [
-        keras.ops.convert_to_tensor(samples[np.arange(start, min(start + _AT_ONCE, count), dtype=np.int64)])
-        for start in range(0, count, _AT_ONCE)
-    ]
+def make_resident(samples: Samples, *, pause: Callable[[], None] = never_stop) -> Resident:
+    """Put samples (N, F, T, C) on the accelerator, and call ``pause`` between parts of them."""
+    count, parts = len(samples), []
+    for start in range(0, count, _AT_ONCE):
+        pause()
+        some = np.arange(start, min(start + _AT_ONCE, count), dtype=np.int64)
+        parts.append(keras.ops.convert_to_tensor(samples[some]))
     table = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts)
     return Resident(samples, table, np.arange(count, dtype=np.int32))
 
 
-def settle(samples: Samples) -> Samples:
+def settle(samples: Samples, *, pause: Callable[[], None] = never_stop) -> Samples:
     """Put samples on the accelerator if there is one and they fit; otherwise give them back as they are."""
-    size = int(np.prod(samples.shape, dtype=np.int64)) * np.dtype(np.float16).itemsize
+    size = int(np.prod(samples.shape, dtype=np.int64)) * np.dtype(getattr(samples, "dtype", np.float16)).itemsize
     if size > _SHARE * free_memory():
         return samples
     try:
-        return make_resident(samples)
+        return make_resident(samples, pause=pause)
     except Exception as error:
         if is_out_of_memory(error):
             return samples

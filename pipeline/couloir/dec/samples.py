@@ -1,6 +1,7 @@
 """Read spectrograms batch by batch from anything that can be indexed, in memory or not."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -77,9 +78,15 @@ def sequential_batches(count: int, batch: int) -> Iterator[NDArray[np.int64]]:
 
 
 def shuffled_groups(
-    count: int, batch: int, *, generator: np.random.Generator, together: int, skip: int = 0
+    count: int,
+    batch: int,
+    *,
+    generator: np.random.Generator,
+    together: int,
+    skip: int = 0,
+    until: int | None = None,
 ) -> Iterator[list[NDArray[np.int64]]]:
-    """Give shuffled batches without end, in groups: every sample once an epoch, in a new order each epoch.
+    """Give shuffled batches in groups: every sample once an epoch, in a new order each epoch.
 
     Up to ``together`` samples are shuffled all with all, and an epoch is one group. Of more, runs of neighbours
     are shuffled first, and then the samples of each group of runs: a group can be read at once, in long
@@ -87,18 +94,22 @@ def shuffled_groups(
 
     The last batch of an epoch may be shorter; nothing is dropped. Which samples share a batch is
     random; within it they are sorted, which no mean over the batch notices and chunked storage likes.
-    With ``skip`` that many batches are passed over, as if they had been taken.
+    With ``skip`` that many batches are passed over, as if they had been taken. The batches end with the one
+    of number ``until``, those passed over counted, or never.
     """
+    left = sys.maxsize if until is None else until - skip
     together = max(together // batch, 1) * batch
     epochs, taken = divmod(skip, count_batches(count, batch))
     for _ in range(epochs):
         _shuffle(count, generator, together)
-    while True:
+    while left > 0:
         order = _shuffle(count, generator, together)
         for start in range(0, count, together):
             group = order[start : start + together]
             batches = [np.sort(group[first : first + batch]) for first in range(0, len(group), batch)]
             kept, taken = batches[taken:], max(taken - len(batches), 0)
+            kept = kept[: max(left, 0)]
+            left -= len(kept)
             if kept:
                 yield kept
 
@@ -118,8 +129,8 @@ def count_batches(count: int, batch: int) -> int:
     return -(-count // batch)
 
 
-def check_samples(samples: Samples, settings: TrainConfig) -> None:
-    """Refuse samples that cannot be trained on.
+def check_samples(samples: Samples, settings: TrainConfig, *, pause: Callable[[], None] = lambda: None) -> None:
+    """Refuse samples that cannot be trained on; ``pause`` is called between parts of them.
 
     Raises
     ------
@@ -136,14 +147,14 @@ def check_samples(samples: Samples, settings: TrainConfig) -> None:
             f"Found {len(samples)} spectrograms; {settings.clusters} clusters (train.clusters) need at least "
             f"{needed}. Detect over more days or stations, lower detect.on_factor, or ask for fewer clusters."
         )
-    _check_finite(samples)
+    _check_finite(samples, pause)
 
 
-def _check_finite(samples: Samples) -> None:
-    bad = [
-        indices[~np.isfinite(samples[indices]).all(axis=(1, 2, 3))]
-        for indices in sequential_batches(len(samples), ENCODING_BATCH)
-    ]
+def _check_finite(samples: Samples, pause: Callable[[], None]) -> None:
+    bad = []
+    for indices in sequential_batches(len(samples), ENCODING_BATCH):
+        pause()
+        bad.append(indices[~np.isfinite(samples[indices]).all(axis=(1, 2, 3))])
     found = np.concatenate(bad)
     if found.size:
         raise TrainingError(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from couloir.dec.accelerator import is_out_of_memory
 from couloir.dec.backend import keras
 from couloir.dec.checkpoint import State
 from couloir.dec.feed import Drawn
@@ -12,6 +13,10 @@ from couloir.dec.learner import Learner
 from couloir.dec.loops import make_loop
 from couloir.dec.optimizers import Descent
 from couloir.errors import TrainingError
+
+
+class StepMemoryError(TrainingError):
+    """Memory ran out while a step was made; a smaller batch may fit."""
 
 
 class StepRunner:
@@ -49,6 +54,8 @@ class StepRunner:
 
         Raises
         ------
+        StepMemoryError
+            When memory runs out.
         TrainingError
             When a loss is not finite.
         """
@@ -57,8 +64,16 @@ class StepRunner:
         if targets is not None:
             mine = np.zeros((*drawn.places.shape, targets.shape[1]), np.float32)
             mine[:steps] = targets[drawn.indices]
-        found = self._loop(drawn.table, drawn.places, mine, steps)
-        losses = {name: keras.ops.convert_to_numpy(values)[:steps] for name, values in found.items()}
+        try:
+            found = self._loop(drawn.table, drawn.places, mine, steps)
+            losses = {name: keras.ops.convert_to_numpy(values)[:steps] for name, values in found.items()}
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise StepMemoryError(
+                f"Memory ran out in a step of {self._phase} with batches of {batch} spectrograms. Set train.batch "
+                "lower, or use a machine or GPU with more memory."
+            ) from error
         for loss in losses["loss"].tolist():
             self.done += 1
             self.check(loss)
@@ -95,6 +110,6 @@ class StepRunner:
         rate, setting = self._descent.learning_rate, self._descent.setting
         raise TrainingError(
             f"The loss became {loss:g} at step {self.done} of {self._phase}, with {setting} {rate:g}. "
-            f"Lower it (to {rate / 10:g}, say; the published value is 0.001), or check that the spectrograms "
-            "are standardised (spectrogram.transform)."
+            f"Lower it (to {rate / 10:g}, say), or check that the spectrograms are standardised "
+            "(spectrogram.transform)."
         )

@@ -1,13 +1,13 @@
 """Train a clustering model on spectrograms from nothing: pre-train, initialise, cluster, write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from couloir.config import TrainConfig, content_hash
-from couloir.dec.accelerator import be_deterministic, is_out_of_memory
+from couloir.dec.accelerator import be_deterministic
 from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
 from couloir.dec.checkpoint import FORMAT, State
@@ -25,9 +25,9 @@ from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics
 from couloir.dec.reference import keep_reference
-from couloir.dec.resident import narrow, settle
+from couloir.dec.resident import Resident, narrow, settle
 from couloir.dec.samples import Samples, check_samples, count_batches
-from couloir.errors import TrainingError
+from couloir.dec.steps import StepMemoryError
 
 LEAST_BATCH = 8
 """Where memory runs out batches are halved down to this."""
@@ -115,32 +115,32 @@ def train(
     CouloirWarning
         When the clustering collapsed, or a checkpoint could not be used or written.
     """
-    check_samples(samples, settings)
     if settings.deterministic:
         be_deterministic()
+    keeper = keeper or Keeper()
+    check_samples(samples, settings, pause=keeper.pause)
     work = _Work(
-        samples=settle(samples),
+        samples=settle(samples, pause=keeper.pause),
         parts=hold_out(len(samples), settings, groups),
         background=background,
         folder=folder,
         progress=no_progress if progress is None else progress,
-        keeper=keeper or Keeper(),
+        keeper=keeper,
     )
     earlier = work.keeper.load(_identify(samples, settings))
     batch = earlier.get("batch", settings.batch)
     while True:
         try:
             return _train(work, settings, earlier, batch=batch)
-        except Exception as error:
-            if not is_out_of_memory(error):
+        except StepMemoryError:
+            if batch < 2 * LEAST_BATCH and not isinstance(work.samples, Resident):
                 raise
-            if batch < 2 * LEAST_BATCH:
-                raise TrainingError(
-                    f"Memory ran out with batches of only {batch} spectrograms of {samples.shape[1:]}. "
-                    "Use a machine or GPU with more memory, or smaller spectrograms (spectrogram.frequencies)."
-                ) from error
-        batch, earlier = min(batch, len(work.fit)) // 2, {}
         work.keeper.release()
+        if isinstance(work.samples, Resident):  # its room is worth more than half a batch, which changes the model
+            work = replace(work, samples=work.samples.origin)
+            earlier = work.keeper.load({})
+        else:
+            batch, earlier = min(batch, len(work.fit)) // 2, {}
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> T
     """Train with batches of one size."""
     samples, seen, fit, keeper = work.samples, work.seen, work.fit, work.keeper
     settings = wanted.model_copy(update={"batch": batch})
-    notes = (*note_batch(wanted, len(fit)), *note_memory(wanted, batch))
+    notes = (*note_batch(wanted, len(fit)), *note_memory(wanted, batch, count=len(fit)))
     work.folder.mkdir(parents=True, exist_ok=True)
     (work.folder / METRICS).unlink(missing_ok=True)
     with TrainingLog(work.folder / LOG, earlier=earlier.get("log")) as log:

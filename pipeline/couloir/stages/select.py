@@ -157,7 +157,7 @@ class _Work:
         settings = self._config.train
         held = self._load("autoencoder.npz")
         if held is None:
-            check_samples(self._samples, settings.model_copy(update={"clusters": 2}))
+            check_samples(self._samples, settings.model_copy(update={"clusters": 2}), pause=self._check)
             keeper = Keeper(
                 [checkpoint / f"{number}.npz" for number in range(2)],
                 made_from=self._identity,

@@ -5,13 +5,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.learner import Learner
 
 
 def make_loop(learner: Learner, optimizer: keras.Optimizer) -> Any:
-    """Give the loop, compiled by XLA where there is a GPU."""
+    """Give the loop, compiled by XLA where there is a GPU and its results may differ from run to run.
+
+    Keras goes without XLA where operations are to be deterministic, since it has not all of them so.
+    """
     weights = learner.trainable_variables
     values = [weight.value for weight in weights]
 
@@ -39,8 +43,8 @@ def make_loop(learner: Learner, optimizer: keras.Optimizer) -> Any:
         _, found = tf.while_loop(lambda number, _: number < count, body, (0, found), parallel_iterations=1)
         return {name: written.stack() for name, written in found.items()}
 
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    one_step, several_steps = (tf.function(steps, jit_compile=on_gpu) for steps in (one, several))
+    compiled = bool(tf.config.list_physical_devices("GPU")) and not is_op_determinism_enabled()
+    one_step, several_steps = (tf.function(steps, jit_compile=compiled) for steps in (one, several))
 
     def run(
         table: Tensor, places: NDArray[np.int32], targets: NDArray[np.float32] | None, count: int
