@@ -92,7 +92,7 @@ def run_preset(data: DataSet, method: str, settings: TrainConfig, folder: Path) 
     """Train, or go on with it, and give the scores of the model and of the k-means it began from."""
     from couloir.dec.training import train
 
-    keeper = Keeper([FilePlace(folder / f"{n}.npz") for n in range(2)], made_from=data.name)
+    keeper = Keeper([FilePlace(folder / f"{n}.npz") for n in range(2)], made_from=data.digest)
     last = [time.monotonic()]
 
     def tell(phase: str, done: int, total: int, message: str) -> None:
@@ -159,12 +159,13 @@ def main() -> None:
 def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
     """Make one result, unless it is there."""
     name = method.replace(" ", "-")
-    if method in peers.METHODS:
-        made_from, result = method, options.results / data.name / name / f"{seed}.json"
-    else:
+    result = options.results / data.name / name / f"{seed}.json"
+    recipe: dict[str, Any] = {"method": method}
+    if method not in peers.METHODS:
         settings = settings_of(data, method, seed, changes)
-        changed = settings.model_dump(mode="json", exclude_defaults=True)  # settings to come change no result
-        made_from, result = content_hash(changed), options.results / data.name / name / f"{seed}.json"
+        recipe = settings.model_dump(mode="json", exclude_defaults=True)  # settings to come change no result
+        recipe.pop("seed", None)
+    made_from = content_hash(recipe, data.digest)
     if result.exists() and json.loads(result.read_text())["made_from"] == made_from:
         return
     work = result.with_suffix("")

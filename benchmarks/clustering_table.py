@@ -15,21 +15,22 @@ def write_table(results: Path, path: Path) -> None:
     The spread is the standard deviation between seeds. Of each preset the k-means on its pre-trained
     latent vectors is a row as well.
     """
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    rows: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for file in sorted(results.glob("*/*/*.json")):
         found = json.loads(file.read_text())
         if "hungarian_accuracy" not in found:
             continue
-        rows[found["data"], found["method"]].append(found)
+        recipe = found["made_from"]  # other settings or data are another row
+        rows[found["data"], found["method"], recipe].append(found)
         if "initial" in found:
-            rows[found["data"], f"k-means in {found['method']}'s autoencoder"].append(
+            rows[found["data"], f"k-means in {found['method']}'s autoencoder", recipe].append(
                 {**found, **found["initial"]}
             )
     lines = [
         f"| data | method | {' | '.join(SCORES.values())} | seconds | seeds | epochs | iterations |",
         f"|---|---|{'---|' * len(SCORES)}---|---|---|---|",
     ]
-    for (data, method), found in sorted(rows.items(), key=lambda row: (row[0][0], -_mean(row[1]))):
+    for (data, method, _), found in sorted(rows.items(), key=lambda row: (row[0][0], -_mean(row[1]))):
         trained = not method.startswith("k-means in")
         cells = [
             data,

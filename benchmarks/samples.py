@@ -1,8 +1,10 @@
 """Load what clusterings are compared on: digits, or the events of a run's spectrogram archive."""
 
 import gzip
+import hashlib
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,14 @@ class DataSet:
     name: str
     samples: np.ndarray
     classes: np.ndarray
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of samples and classes: results of other data are never taken for theirs."""
+        digest = hashlib.sha256(f"{self.samples.shape} {self.samples.dtype}".encode())
+        digest.update(np.ascontiguousarray(self.samples).tobytes())
+        digest.update("\n".join(self.classes.tolist()).encode())
+        return digest.hexdigest()[:16]
 
     @property
     def clusters(self) -> int:

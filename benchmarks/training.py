@@ -61,6 +61,8 @@ class Stopwatch:
     def seconds(self) -> float:
         """Seconds between the two steps."""
         first, last = self._ends
+        if not all(self._marks.values()):
+            raise RuntimeError(f"the steps {first} and {last} were not told one by one")
         return self._marks[last] - self._marks[first]
 
 

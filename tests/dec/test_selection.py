@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from couloir.dec.criteria import Criteria
+from couloir.dec.kmeans import nearest
 from couloir.dec.recommend import choose_by_gap, recommend
 from couloir.dec.selection import (
     choose_sample,
@@ -15,7 +16,6 @@ from couloir.dec.selection import (
     found_again,
     gap_statistic,
     judge,
-    nearest,
     split_labels,
 )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from couloir.stages.background import make_background
+from couloir.stages.background import _quietest, make_background
 from couloir.stages.settings import Picturing
 
 
@@ -28,6 +28,18 @@ def test_background_has_the_spectra_of_noise_and_none_of_the_events(busy, run):
     assert np.abs(background.mean(axis=0) - noise.mean(axis=0)).mean() < 0.3
     assert np.abs(events.mean(axis=0) - noise.mean(axis=0)).mean() > 0.4
     np.testing.assert_array_equal(background, make_background(made.archive, made.config, count=30))
+
+
+def test_of_each_sensor_the_quietest_half_is_taken_against_its_median_and_scaled_to_one():
+    loudness = np.array([8, 1, 2, 9, 3, 4, 7, 6, 5, 10, 50, 20, 30], np.float32)
+    sensors = np.array(["A"] * 10 + ["B"] * 3)
+    median = np.where(sensors == "A", 1, 10).astype(np.float32)
+    noise = np.ones((13, 2, 5, 3), np.float32) * (loudness * median)[:, None, None, None]
+    kept, whose = _quietest(noise, sensors, median)
+    assert whose.tolist() == ["A"] * 5 + ["B"] * 3  # few events of a sensor are all taken
+    np.testing.assert_allclose(kept, 1, rtol=1e-5)
+    marked = noise * np.where(loudness < 6, 1, np.nan)[:, None, None, None]
+    assert np.isfinite(_quietest(marked[:10], sensors[:10], median[:10])[0]).all()
 
 
 def test_there_is_none_without_time_before_onsets_or_without_events(busy, run):

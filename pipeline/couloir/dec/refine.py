@@ -15,14 +15,13 @@ from couloir.dec.backend import describe_backend, keras
 from couloir.dec.clustering import build_clustering_model
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.kmeans import run_kmeans
+from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, decoder_of, encoder_of
 from couloir.dec.precision import building_for
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch
-from couloir.dec.selection import nearest
 
 
 @dataclass(frozen=True)

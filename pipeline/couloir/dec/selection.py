@@ -24,7 +24,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from couloir.dec.criteria import Criteria
-from couloir.dec.kmeans import run_kmeans
+from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.seeds import make_generator
 
 Vectors = NDArray[np.floating[Any]]
@@ -161,13 +161,6 @@ def found_again(reference: NDArray[np.int32], labels: NDArray[np.int32], cluster
     np.add.at(both, (reference, labels), 1)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
     return np.asarray((both / np.maximum(either, 1)).max(axis=1))
-
-
-def nearest(vectors: Vectors, centroids: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Give the nearest centroid (n,) of each vector; of equally near ones the first."""
-    points, places = vectors.astype(np.float64), centroids.astype(np.float64)
-    distance = np.square(places).sum(axis=1) - 2 * points @ places.T
-    return np.asarray(distance.argmin(axis=1), np.int32)
 
 
 def draw_references(vectors: NDArray[np.float64], count: int, *, seed: int) -> list[NDArray[np.float64]]:

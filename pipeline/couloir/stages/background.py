@@ -16,6 +16,8 @@ _SHARE = 0.9
 """Of the time before an onset; the rest may hold the first of the event."""
 _QUIETEST = 0.5
 """Of a sensor's events those with the quietest noise are taken: what rises slowly is loud before its onset."""
+_FEWEST = 4
+"""Events of a sensor that are taken, at least, if it has them: noise is not to repeat itself."""
 _FRAMES = 4
 """Frames that fit before an onset, at least; with fewer there is no background."""
 
@@ -83,7 +85,7 @@ def _quietest(
     kept = np.zeros(len(noise), bool)
     for sensor in np.unique(sensors):
         mine = np.flatnonzero(sensors == sensor)
-        kept[mine[np.argsort(loudness[mine])[: max(1, round(_QUIETEST * len(mine)))]]] = True
+        kept[mine[np.argsort(loudness[mine])[: max(_FEWEST, round(_QUIETEST * len(mine)))]]] = True
     return noise[kept] / level[kept, None, None, None], sensors[kept]
 
 

@@ -134,7 +134,7 @@ def _card_of_run(data: bytes, config: RunConfig, *, place: str) -> Card:
 def describe(consensus: "Consensus", settings: TrainConfig) -> dict[str, Any]:
     """Say what ``stability.json`` holds: agreement of each pair, of all, and by cluster of the model."""
     seeds = settings.all_seeds
-    groups = [consensus.agreement[consensus.labels == k] for k in range(int(consensus.labels.max()) + 1)]
+    groups = [consensus.agreement[consensus.labels == k] for k in range(settings.clusters)]
     return {
         "seeds": list(seeds),
         "asked_for": list(seeds) if isinstance(settings.seeds, tuple) else settings.seeds,
