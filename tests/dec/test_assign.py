@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from couloir.dec.assign import assign, load_model
+from couloir.dec.assign import _mean_of_fields, assign, load_model
 from couloir.dec.holdout import hold_out
 from couloir.dec.reference import median_by_cluster
 from couloir.errors import MissingStageError, TrainingError
@@ -28,6 +28,12 @@ def test_parts_agree_with_the_models_outputs(trained, samples, assignment):
     np.testing.assert_allclose(assignment.reconstruction_error, error, rtol=1e-4)
     fields = (images - outputs["reconstruction"]).reshape(96, 8, 4, 8, 2, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(assignment.residual, fields.reshape(96, -1), atol=1e-5)
+
+
+def test_fields_of_odd_sizes_leave_out_the_rest():
+    images = np.random.default_rng(0).normal(size=(2, 29, 13, 3)).astype(np.float32)
+    expected = images[:, :27, :13].reshape(2, 9, 3, 13, 1, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(_mean_of_fields(images), expected, atol=1e-6)
 
 
 def test_cluster_confidence_and_margin_come_from_q(assignment):

@@ -173,6 +173,15 @@ def _build_predictor(model: keras.Model) -> keras.Model:
     latent, q, reconstruction = (model.get_layer(name).output for name in (LATENT, CLUSTERING, RECONSTRUCTION))
     difference = image - reconstruction
     error = keras.ops.mean(keras.ops.square(difference), axis=(1, 2, 3))
-    field = tuple(max(int(size) // FIELDS, 1) for size in image.shape[1:3])
-    residual = keras.layers.Flatten(name="residual")(keras.ops.average_pool(difference, field))
+    residual = keras.layers.Flatten(name="residual")(_mean_of_fields(difference))
     return keras.Model(image, (latent, q, error, residual), name="predictor")
+
+
+def _mean_of_fields(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Average images (N, F, T, C) over fields; what remains of the sizes at the upper ends is left out."""
+    _, frequencies, times, components = images.shape
+    height, width = max(frequencies // FIELDS, 1), max(times // FIELDS, 1)
+    rows, columns = frequencies // height, times // width
+    cut = images[:, : rows * height, : columns * width]
+    fields = keras.ops.reshape(cut, (-1, rows, height, columns, width, components))
+    return keras.ops.mean(fields, axis=(2, 4))
