@@ -24,7 +24,7 @@ from clustering_table import write_table
 from couloir.config import PRESETS, TrainConfig, content_hash
 from couloir.dec.assess import score_clusters
 from couloir.dec.keeper import Keeper
-from samples import DataSet, load
+from samples import DATA, DataSet, load
 
 SYSTEMS = [name for name in PRESETS if name != "small"]
 
@@ -134,7 +134,7 @@ def run_peer(data: DataSet, method: str, seed: int, python: str) -> dict[str, An
 def main() -> None:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="*", help="usps=FILE.h5, mnist=FOLDER, archive=RUN.yaml, npz=FILE.npz")
+    parser.add_argument("data", nargs="*", help=f"{DATA}: what is compared on")
     parser.add_argument("--results", type=Path, required=True, help="folder of results and checkpoints")
     parser.add_argument("--methods", default=",".join([*peers.METHODS, "dec", "idec", "dcec", "conv-da"]))
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from --first-seed on")

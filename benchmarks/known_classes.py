@@ -26,7 +26,7 @@ from couloir.synth.vehicle import Vehicle
 from couloir.synth.wave import Source
 
 Draw = Callable[[np.random.Generator, Site], Source]
-RATE, WINDOW_S, BEFORE_S = 100.0, 20.0, 5.0
+WINDOW_S, BEFORE_S = 20.0, 5.0
 LEAST_SNR = 25.0
 DAY = dt.date(2024, 3, 4)
 
@@ -70,9 +70,9 @@ CLASSES: dict[str, Draw] = {
 
 
 @cache
-def _noise(seed: int, number: int) -> NDArray[np.float32]:
+def _noise(seed: int, number: int, rate: float) -> NDArray[np.float32]:
     station = make_site(seed, 0).stations[number]
-    return make_noise(SynthSpec(start=DAY, days=1, seed=seed), station, DAY)
+    return make_noise(SynthSpec(start=DAY, days=1, seed=seed, sampling_rate=rate), station, DAY)
 
 
 def known_archive(
@@ -83,33 +83,42 @@ def known_archive(
 
 
 def archive_of(
-    counts: Mapping[str, int], *, seed: int = 1, size: int = 32
+    counts: Mapping[str, int],
+    *,
+    seed: int = 1,
+    size: int = 32,
+    detect: DetectConfig | None = None,
+    spectrogram: SpectrogramConfig | None = None,
 ) -> tuple[NDArray[np.float16], NDArray[np.str_]]:
     """Make spectrograms (N, size, size, 3) float16 of so many events of each class, and each one's class (N,).
+
+    With ``detect`` and ``spectrogram`` they are made as a run file with these sections asks for.
 
     An event's window begins 5 s before its signal first stands out of the noise, as after detection; events that
     hardly stand out are drawn again.
     """
+    detect = detect or DetectConfig()
+    rate = detect.sampling_rate
     site = make_site(seed, 0)
     windows, names = [], []
     for name, count in counts.items():
         rng = stream(seed, f"known {name}")
         for _ in range(count):
-            windows.append(_window(CLASSES[name], rng, site, seed))
+            windows.append(_window(CLASSES[name], rng, site, seed=seed, rate=rate))
             names.append(name)
-    spectrogram = SpectrogramConfig(frequencies=size, times=size, segment_s=2 * (size - 1) / RATE)
-    pictures = Picturing(DetectConfig(), spectrogram)(np.stack(windows))
+    spectrogram = spectrogram or SpectrogramConfig(frequencies=size, times=size, segment_s=2 * (size - 1) / rate)
+    pictures = Picturing(detect, spectrogram)(np.stack(windows))
     order = stream(seed, "known order").permutation(len(names))
     return pictures[order], np.array(names)[order]
 
 
-def _window(draw: Draw, rng: np.random.Generator, site: Site, seed: int) -> NDArray[np.float32]:
-    length, before = round(WINDOW_S * RATE), round(BEFORE_S * RATE)
+def _window(draw: Draw, rng: np.random.Generator, site: Site, *, seed: int, rate: float) -> NDArray[np.float32]:
+    length, before = round(WINDOW_S * rate), round(BEFORE_S * rate)
     while True:
         number = int(rng.integers(len(site.stations)))
         station: Station = site.stations[number]
-        wave = draw(rng, site).record(station, rng=rng, sampling_rate=RATE).samples
-        noise = _noise(seed, number)
+        wave = draw(rng, site).record(station, rng=rng, sampling_rate=rate).samples
+        noise = _noise(seed, number, rate)
         first = int(rng.integers(noise.shape[1] - length))
         window = noise[:, first : first + length].copy()
         level = float(np.median(np.abs(window)))

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+DATA = "usps=FILE.h5, mnist=FOLDER, archive=RUN.yaml, npz=FILE.npz or earthquakes=SEED"
+EARTHQUAKES = 1000
+"""Of each kind."""
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -33,11 +37,13 @@ class DataSet:
 
 
 def load(text: str) -> DataSet:
-    """Load ``mnist=FOLDER``, ``usps=FILE.h5``, ``archive=RUN.yaml`` or ``npz=FILE.npz`` (samples, classes)."""
+    """Load what ``DATA`` names."""
     kind, _, path = text.partition("=")
+    if kind == "earthquakes" and path.isdecimal():
+        return make_earthquakes(int(path))
     readers = {"mnist": read_mnist, "usps": read_usps, "archive": read_archive, "npz": read_npz}
     if kind not in readers or not path:
-        raise SystemExit(f"{text!r} is no data: give one of {', '.join(f'{name}=PATH' for name in readers)}")
+        raise SystemExit(f"{text!r} is no data: give {DATA}")
     if not Path(path).exists():
         raise SystemExit(f"{path}, for {kind}, is not there")
     return readers[kind](Path(path))
@@ -94,6 +100,19 @@ def read_archive(path: Path) -> DataSet:
     places = {"network": [band.network for band in bands], "station": [band.station for band in bands]}
     labels = Matching(pa.table(times | places), truth, window_ns=round(config.detect.window_s * 1e9)).labels
     return DataSet(f"archive {path.stem}", archive.load(), np.array([label or "" for label in labels]))
+
+
+def make_earthquakes(seed: int) -> DataSet:
+    """Make local and distant earthquakes, as many of each, as the preset `mousavi2019` wants spectrograms."""
+    from couloir.config import PRESETS, DetectConfig, SpectrogramConfig
+    from known_classes import archive_of
+
+    preset = PRESETS["mousavi2019"]
+    detect = DetectConfig.model_validate(preset["detect"])
+    spectrogram = SpectrogramConfig.model_validate(preset["spectrogram"])
+    counts = {"earthquake": EARTHQUAKES, "distant": EARTHQUAKES}
+    samples, names = archive_of(counts, seed=seed, detect=detect, spectrogram=spectrogram)
+    return DataSet(f"earthquakes {seed}", samples, names)
 
 
 def read_npz(path: Path) -> DataSet:
