@@ -87,6 +87,7 @@ def archive_of(
     *,
     seed: int = 1,
     size: int = 32,
+    least_snr: float = LEAST_SNR,
     detect: DetectConfig | None = None,
     spectrogram: SpectrogramConfig | None = None,
 ) -> tuple[NDArray[np.float16], NDArray[np.str_]]:
@@ -95,7 +96,7 @@ def archive_of(
     With ``detect`` and ``spectrogram`` they are made as a run file with these sections asks for.
 
     An event's window begins 5 s before its signal first stands out of the noise, as after detection; events that
-    hardly stand out are drawn again.
+    hardly stand out, by less than ``least_snr`` times the noise's median amplitude, are drawn again.
     """
     detect = detect or DetectConfig()
     rate = detect.sampling_rate
@@ -104,7 +105,7 @@ def archive_of(
     for name, count in counts.items():
         rng = stream(seed, f"known {name}")
         for _ in range(count):
-            windows.append(_window(CLASSES[name], rng, site, seed=seed, rate=rate))
+            windows.append(_window(CLASSES[name], rng, site, seed=seed, rate=rate, least_snr=least_snr))
             names.append(name)
     spectrogram = spectrogram or SpectrogramConfig(frequencies=size, times=size, segment_s=2 * (size - 1) / rate)
     pictures = Picturing(detect, spectrogram)(np.stack(windows))
@@ -112,7 +113,9 @@ def archive_of(
     return pictures[order], np.array(names)[order]
 
 
-def _window(draw: Draw, rng: np.random.Generator, site: Site, *, seed: int, rate: float) -> NDArray[np.float32]:
+def _window(
+    draw: Draw, rng: np.random.Generator, site: Site, *, seed: int, rate: float, least_snr: float
+) -> NDArray[np.float32]:
     length, before = round(WINDOW_S * rate), round(BEFORE_S * rate)
     while True:
         number = int(rng.integers(len(site.stations)))
@@ -123,7 +126,7 @@ def _window(draw: Draw, rng: np.random.Generator, site: Site, *, seed: int, rate
         window = noise[:, first : first + length].copy()
         level = float(np.median(np.abs(window)))
         loud = np.flatnonzero(np.abs(wave).max(axis=0) > 3 * level)
-        if not len(loud) or np.abs(wave).max() < LEAST_SNR * level:
+        if not len(loud) or np.abs(wave).max() < least_snr * level:
             continue
         start = before - int(loud[0])
         low, high = max(start, 0), min(start + wave.shape[1], length)

@@ -111,7 +111,7 @@ def make_earthquakes(seed: int) -> DataSet:
     detect = DetectConfig.model_validate(preset["detect"])
     spectrogram = SpectrogramConfig.model_validate(preset["spectrogram"])
     counts = {"earthquake": EARTHQUAKES, "distant": EARTHQUAKES}
-    samples, names = archive_of(counts, seed=seed, detect=detect, spectrogram=spectrogram)
+    samples, names = archive_of(counts, seed=seed, least_snr=12, detect=detect, spectrogram=spectrogram)
     return DataSet(f"earthquakes {seed}", samples, names)
 
 
