@@ -96,37 +96,6 @@ def merge_tree(vectors: NDArray[np.float32], labels: NDArray[np.int32], clusters
     return MergeTree(tuple(merges), _leaves(merges, tuple(means)), clusters)
 
 
-def cut(tree: MergeTree, groups: int) -> dict[int, int]:
-    """Undo the last merges until there are this many groups, and give the group of each cluster id.
-
-    Parameters
-    ----------
-    tree
-        The tree.
-    groups
-        Number of groups; from 1 to the number of its leaves.
-
-    Returns
-    -------
-    dict of int to int
-        Groups are numbered from 0 in the order of the leaves.
-
-    Raises
-    ------
-    ValueError
-        When there are not as many clusters.
-    """
-    if not 1 <= groups <= max(len(tree.leaves), 1):
-        raise ValueError(f"groups must be between 1 and {len(tree.leaves)}; found {groups}")
-    parent = {leaf: leaf for leaf in tree.leaves}
-    for merge in tree.merges[: len(tree.leaves) - groups]:
-        for leaf, top in parent.items():
-            if top in (merge.left, merge.right):
-                parent[leaf] = merge.node
-    numbers: dict[int, int] = {}
-    return {leaf: numbers.setdefault(parent[leaf], len(numbers)) for leaf in tree.leaves}
-
-
 def _nearest(means: dict[int, NDArray[np.float64]], sizes: dict[int, int]) -> tuple[float, int, int]:
     """Find the pair whose merge raises the sum of squares least; of equal ones the first."""
     nodes = sorted(means)
