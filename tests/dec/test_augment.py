@@ -46,11 +46,15 @@ def transform(images, **draws):
 
 
 def move(images, settings):
-    return keras.ops.convert_to_numpy(changes.move(images, settings, keras.random.SeedGenerator(0)))
+    return keras.ops.convert_to_numpy(
+        changes.move(keras.ops.convert_to_tensor(images), settings, keras.random.SeedGenerator(0))
+    )
 
 
 def spoil(images, settings):
-    return keras.ops.convert_to_numpy(changes.spoil(images, settings, keras.random.SeedGenerator(0)))
+    return keras.ops.convert_to_numpy(
+        changes.spoil(keras.ops.convert_to_tensor(images), settings, keras.random.SeedGenerator(0))
+    )
 
 
 def test_no_change_is_the_identity_and_is_idle(images):
