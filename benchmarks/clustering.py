@@ -1,6 +1,6 @@
 """Score Couloir's presets, and other clusterings, on digits or labelled events, over several seeds.
 
-    clustering.py --results DIR usps=usps.h5 mnist=FOLDER archive=RUN.yaml --methods dec,idec --seeds 5
+    clustering.py usps=usps.h5 mnist=FOLDER archive=RUN.yaml --methods dec,idec --seeds 5
 
 One JSON file is kept for each data set, method and seed, and a checkpoint of the training under way: the
 same command goes on where it was stopped. The table is written again after each result.
@@ -26,6 +26,8 @@ from couloir.dec.assess import score_clusters
 from couloir.dec.keeper import Keeper
 from samples import DATA, DataSet, load
 
+RESULTS = Path(__file__).parent / "results"
+"""Results that are there are not made again: what others took hours for need not be repeated."""
 SYSTEMS = [name for name in PRESETS if name != "small"]
 
 DIGITS: dict[str, Any] = {"conv-da": {"augment": {"rotation": 10.0, "shift": 0.1}}}
@@ -135,7 +137,9 @@ def main() -> None:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="*", help=f"{DATA}: what is compared on")
-    parser.add_argument("--results", type=Path, required=True, help="folder of results and checkpoints")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help="folder of results and checkpoints (benchmarks/results)"
+    )
     parser.add_argument("--methods", default=",".join([*peers.METHODS, "dec", "idec", "dcec", "conv-da"]))
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from --first-seed on")
     parser.add_argument("--first-seed", type=int, default=0)
