@@ -5,12 +5,13 @@ import shutil
 from dataclasses import asdict
 
 import keras
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from couloir.catalog.events import read_events
 from couloir.cli import main
-from couloir.errors import ConfigError, DamagedError, ModelFileError
+from couloir.errors import ChangedSettingsError, ConfigError, DamagedError, ModelFileError
 from couloir.stages.catalog import catalog
 from couloir.stages.drift import NAME
 from couloir.stages.held import held_mark, read_card
@@ -109,6 +110,20 @@ def test_names_and_provenance_travel_through_any_number_of_outputs(trained, here
     renamed, _ = copy_of(detected[0], tmp_path / "renamed")
     import_model(renamed, str(model_of(config)), names={1: "earthquake"})
     assert read_card(renamed).names == {1: "earthquake"}
+
+
+def test_another_calibration_is_another_model(folder, here):
+    config, _ = here
+    import_model(config, str(folder))
+    before = held_mark(config)
+    with np.load(folder / "novelty.npz") as held:
+        arrays = dict(held)
+    np.savez(folder / "novelty.npz", **{**arrays, "calibration": arrays["calibration"] + 1})
+    seal_again(folder)
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        import_model(config, str(folder))
+    assert import_model(config, str(folder), redo=True)
+    assert held_mark(config)["model_id"] != before["model_id"]
 
 
 def test_spectrograms_made_otherwise_are_refused_with_what_differs(trained, archive_root, tmp_path):

@@ -247,6 +247,18 @@ def test_centres_of_other_settings_are_another_model(detected, autoencoder):
     assert held_mark(more)["model_id"] != before["model_id"]
 
 
+@pytest.mark.parametrize("setting", [{"alpha": 5.0}, {"activation": "tanh"}])
+def test_weights_that_answer_otherwise_are_another_model(detected, weights, setting):
+    config, _ = detected
+    bring(config, weights)
+    before = held_mark(config)
+    other = config.model_copy(update={"train": config.train.model_copy(update=setting)})
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        bring(other, weights)
+    assert bring(other, weights, redo=True)
+    assert held_mark(other)["model_id"] != before["model_id"]
+
+
 def test_an_autoencoder_before_detection_says_to_detect_first(archive_root, autoencoder, tmp_path):
     config = make_config(archive_root, tmp_path / "nothing", train=TRAIN)
     with pytest.raises(MissingStageError, match=r"autoencoder.h5 holds no cluster centres.*couloir detect"):

@@ -14,6 +14,8 @@ CARD = "model.json"
 PICTURE_VERSION = 1
 """Raised whenever spectrograms of the same settings come out otherwise than before."""
 _FORMAT = 1
+_DECIDES = ("network", "kmeans", "novelty_sha256")
+"""What of an imported model's provenance decides its answers, beside the file itself."""
 _VERSIONS = ("couloir", "keras", "numpy")
 
 
@@ -48,7 +50,7 @@ class Card:
     def model_id(self) -> str:
         """Name an imported model by all that decides what it says of an event."""
         file, names = self.provenance.get("sha256"), sorted(self.names.items())
-        beside = [self.provenance[key] for key in ("kmeans", "novelty_sha256") if key in self.provenance]
+        beside = [self.provenance[key] for key in _DECIDES if key in self.provenance]
         return content_hash("imported", file, self.preprocessing, names, *beside)
 
     @property
