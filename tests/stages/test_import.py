@@ -1,16 +1,19 @@
 """An imported model is the run's model: not mistaken for a trained one, not replaced unasked, not misapplied."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from legacy import make_model, rows_of, write_weights
 
 from couloir.catalog.clusters import read_clusters
 from couloir.catalog.events import read_events
 from couloir.catalog.latent import read_latent
-from couloir.errors import ChangedSettingsError, ConfigError, MissingStageError, ModelFileError
+from couloir.cli import main
+from couloir.errors import ChangedSettingsError, ConfigError, CouloirWarning, MissingStageError, ModelFileError
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.changes import refuse_changes
@@ -280,6 +283,53 @@ def test_names_come_as_pairs_or_as_a_table(tmp_path):
     (tmp_path / "names.csv").write_text("cluster,class\n0,earthquake\n3,rockfall\n")
     expected = {0: "earthquake", 3: "rockfall"}
     assert read_names("0=earthquake, 3=rockfall") == read_names(str(tmp_path / "names.csv")) == expected
+
+
+def test_a_table_of_names_comes_from_a_spreadsheet_in_utf_8_or_is_refused(tmp_path):
+    text = "cluster,class\n0,éboulement\n"
+    (tmp_path / "names.csv").write_text(text, encoding="utf-8-sig")
+    assert read_names(str(tmp_path / "names.csv")) == {0: "éboulement"}
+    (tmp_path / "names.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"--names: .*names\.csv line 2 is not UTF-8"):
+        read_names(str(tmp_path / "names.csv"))
+
+
+def test_a_cluster_cannot_be_called_as_what_is_rejected_is(detected, weights):
+    config, _ = detected
+    with pytest.raises(ConfigError, match=r"--names: 1=Unknown.*kept for events unlike any"):
+        bring(config, weights, names={1: "Unknown"})
+    assert held_mark(config) is None
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_names_that_are_given_but_empty_are_refused_by_the_command(detected, weights, text):
+    run_file = str(output_of(detected[0]).local_path / "run.yaml")
+    given = ["model", "import", weights, run_file, "--take-settings", "--names", text]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 1
+    assert f"--names {text!r}: expected names like" in result.output
+    assert held_mark(detected[0]) is None
+
+
+def test_labels_that_meet_nothing_are_told_with_their_stations(detected, weights, tmp_path):
+    config, archive = detected
+    bring(config, weights)
+    head = "station,class,start_time,end_time\n"
+    sound = "AAA,digger,2024-01-31T00:00:00Z,2024-02-02T00:00:00Z\n"
+    nowhere = "CL99,digger,2024-01-31T00:00:00Z,2024-02-02T00:00:00Z\n"
+    never = "AAA,digger,2031-01-31T00:00:00Z,2031-02-02T00:00:00Z\n"
+    for setting, text, told in [
+        ("labels", head + sound + nowhere + never, r"2 of 3 intervals meet no event; no event is of CL99\. Check"),
+        ("labels", head + sound + never, r"1 of 2 intervals meet no event\. Check"),
+        ("truth", head + sound + nowhere, r"1 of 2 intervals meet no event; no event is of CL99"),
+        ("truth", head + never, r"1 of 1 intervals meet no event\. Check"),
+        ("truth", head + sound + never, None),
+    ]:
+        path = tmp_path / f"{setting}.csv"
+        path.write_text(text)
+        given = config.model_copy(update={"catalog": config.catalog.model_copy(update={setting: str(path)})})
+        with pytest.warns(CouloirWarning, match=rf"catalog\.{setting}: {told}") if told else nullcontext():
+            assert catalog(given, archive)
 
 
 @pytest.mark.parametrize("text", ["rockfall", "0=", "x=rockfall", "0=a,0=b", "-1=a", "nowhere.csv"])

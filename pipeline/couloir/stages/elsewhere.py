@@ -54,7 +54,9 @@ def take_model(
         "came_from": card.provenance,
         "versions": card.provenance.get("versions", {}),
     }
-    return Incoming(Card(card.preprocessing, card.clusters, dict(names or card.names), made), files)
+    return Incoming(
+        Card(card.preprocessing, card.clusters, dict(card.names if names is None else names), made), files
+    )
 
 
 def _read(folder: Location, check: Callable[[], None]) -> tuple[dict[str, bytes], dict[str, Checksum]]:

@@ -1,13 +1,12 @@
 """Import: a model made elsewhere becomes the run's model."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 
+from couloir.catalog.classes import refuse_taken
 from couloir.config import RunConfig
 from couloir.errors import ChangedSettingsError, ConfigError, ModelFileError
 from couloir.stages.card import CARD, Card
@@ -20,6 +19,7 @@ from couloir.stages.settings import output_of
 from couloir.stages.train import quieten_tensorflow
 from couloir.stages.weights import take_weights
 from couloir.store.location import Location
+from couloir.store.tables import read_user_table
 
 _CHECKPOINT = "checkpoint"
 
@@ -99,13 +99,12 @@ def read_names(text: str) -> dict[int, str]:
     if "=" in text and not Path(text).is_file():
         pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split(",")]
     else:
-        content = Location(text).read_text()
-        if content is None:
-            raise ConfigError(f"--names {text}: expected names like 0=earthquake,3=rockfall, or a CSV file")
-        rows = list(csv.DictReader(io.StringIO(content)))
-        if not rows or not {"cluster", "class"} <= set(rows[0]):
+        table = read_user_table(Location(text), setting="--names") if text.strip() else None
+        if table is None:
+            raise ConfigError(f"--names {text!r}: expected names like 0=earthquake,3=rockfall, or a CSV file")
+        if not table.rows or not {"cluster", "class"} <= set(table.columns):
             raise ConfigError(f"--names {text}: expected a CSV file with the columns cluster and class")
-        pairs = [(row["cluster"] or "", row["class"] or "") for row in rows]
+        pairs = [(row["cluster"] or "", row["class"] or "") for _, row in table.rows]
     names: dict[int, str] = {}
     for cluster, name in pairs:
         number = int(cluster) if cluster.strip().isdecimal() else None
@@ -172,6 +171,8 @@ def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[],
 
 
 def _check_names(card: Card) -> None:
+    for cluster, name in card.names.items():
+        refuse_taken(name, f"--names: {cluster}={name}")
     unknown = sorted(cluster for cluster in card.names if cluster >= card.clusters)
     if unknown:
         raise ConfigError(
