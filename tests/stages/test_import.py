@@ -17,10 +17,11 @@ from couloir.errors import ChangedSettingsError, ConfigError, CouloirWarning, Mi
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.changes import refuse_changes
-from couloir.stages.held import held_mark, read_card
+from couloir.stages.held import held_mark, is_imported, read_card
 from couloir.stages.importing import import_model, read_names
 from couloir.stages.settings import output_of
 from couloir.stages.train import MODEL_FILES, has_model
+from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
 from .conftest import make_config
@@ -204,6 +205,60 @@ def test_a_damaged_import_is_not_trained_over_and_says_to_import_again(detected,
         catalog(config, archive)
     assert bring(config, weights, redo=True)
     assert catalog(config, archive)
+
+
+class Killed(BaseException):
+    """Stand for a machine that dies: nothing that comes after it is done."""
+
+
+def kill_after(monkeypatch, steps):
+    """Let as many objects be written or removed, then die."""
+    left = iter(range(steps))
+
+    def dying(change):
+        def change_or_die(self, *arguments):
+            if next(left, None) is None:
+                raise Killed
+            return change(self, *arguments)
+
+        return change_or_die
+
+    for name in ("_put", "remove"):
+        monkeypatch.setattr(Location, name, dying(getattr(Location, name)))
+
+
+@pytest.mark.parametrize("trained_before", [False, True])
+def test_an_import_that_is_killed_leaves_the_old_model_or_asks_to_import_again(
+    detected, weights, monkeypatch, trained_before
+):
+    config, archive = detected
+    if trained_before:
+        train_quietly(config, archive)
+    before, killed = held_mark(config), 0
+    for steps in range(50):
+        with monkeypatch.context() as patch:
+            kill_after(patch, steps)
+            try:
+                bring(config, weights, redo=steps == 0 or held_mark(config) == before)
+            except Killed:
+                killed += 1
+            else:
+                break
+        if steps == 0:
+            assert held_mark(config) == before
+            continue
+        assert is_imported(held_mark(config))
+        assert not train_quietly(config, archive)
+        with pytest.raises(MissingStageError, match="Import it again: couloir model import"):
+            catalog(config, archive)
+        with pytest.raises(MissingStageError, match=r"was cut short\. Import the model again"):
+            read_card(config)
+        assert any("was cut short" in problem.what for problem in verified(config).problems)
+    assert killed > len(MODEL_FILES)
+    assert catalog(config, archive)
+    assert verified(config).problems == ()
+    assert train_quietly(config, archive, replace_imported=True)
+    assert not is_imported(held_mark(config))
 
 
 @pytest.fixture

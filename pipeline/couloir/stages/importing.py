@@ -13,7 +13,7 @@ from couloir.stages.card import CARD, Card
 from couloir.stages.elsewhere import MODEL, NOVELTY, take_model
 from couloir.stages.held import Mark, held_mark, is_imported
 from couloir.stages.incoming import Incoming
-from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.marks import all_is_well, announce, complete, is_current
 from couloir.stages.seeds import FOLDER, SEED_FILES
 from couloir.stages.settings import output_of
 from couloir.stages.train import quieten_tensorflow
@@ -154,14 +154,17 @@ def _read_file(config: RunConfig, file: str) -> bytes:
 
 
 def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[], None]) -> bool:
-    """Write a model to the output, unless it lies there already."""
+    """Write a model to the output, unless it lies there already.
+
+    Its mark is set first, so that a run does not train where an import was killed, and again at the end.
+    """
     mark: Mark = {"model_id": model.card.model_id, "imported": model.card.provenance["sha256"]}
     place = output_of(config) / "model"
     if is_current(place, mark):
         return False
     if not redo:
-        _refuse_replacing(config)
-    finished = begin(place, check)
+        _refuse_replacing(config, mark)
+    finished = announce(place, mark, check)
     for left in (NOVELTY, *SEED_FILES, FOLDER, _CHECKPOINT):  # of a model that was trained here
         (place / left).remove()
     for name, data in {**model.files, CARD: model.card.dump()}.items():
@@ -180,9 +183,9 @@ def _check_names(card: Card) -> None:
         )
 
 
-def _refuse_replacing(config: RunConfig) -> None:
+def _refuse_replacing(config: RunConfig, mark: Mark) -> None:
     held = held_mark(config)
-    if held is not None:
+    if held not in (None, mark):
         what = "another imported model, or names" if is_imported(held) else "a model that was trained here"
         raise ChangedSettingsError(
             f"{output_of(config) / 'model'} holds {what}. With --redo it is replaced; to keep it, give another "
