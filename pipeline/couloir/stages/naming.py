@@ -14,6 +14,7 @@ from couloir.catalog.truth import Interval, Matching
 from couloir.config import RunConfig
 from couloir.errors import ConfigError, CouloirWarning
 from couloir.identifiers import NS_PER_S
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -94,13 +95,12 @@ def read_naming(place: Location) -> "Naming | None":
     """Read ``naming.json``; None where the run had no labels."""
     from couloir.dec.naming import ClassScore, CurvePoint, Naming
 
-    text = (place / _NAME).read_text()
-    if text is None:
-        return None
-    held: dict[str, Any] = json.loads(text)
-    classes = tuple(ClassScore(**row) for row in held.pop("classes"))
-    curve = tuple(CurvePoint(**row) for row in held.pop("curve"))
-    return Naming(**held, classes=classes, curve=curve)
+    def build(held: dict[str, Any]) -> Naming:
+        classes = tuple(ClassScore(**row) for row in held.pop("classes"))
+        curve = tuple(CurvePoint(**row) for row in held.pop("curve"))
+        return Naming(**held, classes=classes, curve=curve)
+
+    return read_document(place / _NAME, build, remedy=CATALOG_AGAIN)
 
 
 def naming_in_words(naming: "Naming") -> str:

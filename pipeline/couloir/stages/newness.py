@@ -10,6 +10,7 @@ from couloir.stages.background import make_background
 from couloir.stages.card import Card
 from couloir.stages.held import Mark, is_imported
 from couloir.stages.train import BACKGROUND, HOUR_NS
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -124,8 +125,7 @@ def write_basis(place: Location, basis: Basis) -> None:
 
 def read_basis(place: Location) -> Basis | None:
     """Read ``novelty.json``; None where there is none."""
-    text = (place / NAME).read_text()
-    return None if text is None else Basis(**json.loads(text))
+    return read_document(place / NAME, lambda held: Basis(**held), remedy=CATALOG_AGAIN)
 
 
 def newness_in_words(basis: Basis, rejected: int, events: int) -> str:
