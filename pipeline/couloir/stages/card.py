@@ -72,11 +72,20 @@ class Card:
         ------
         DamagedError
             When it is not as it was written.
+        ModelFileError
+            When another version wrote it, in a format that this one does not know.
         """
         try:
             held = json.loads(data)
+            if held["format"] != _FORMAT:
+                raise ModelFileError(
+                    f"{place} is of format {held['format']}, and this version of Couloir knows format {_FORMAT}. "
+                    "Use the version that wrote it or a later one."
+                )
             names = {int(cluster): str(name) for cluster, name in held["names"].items()}
             return cls(dict(held["preprocessing"]), int(held["clusters"]), names, dict(held["provenance"]))
+        except ModelFileError:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError(f"{place} is damaged: {error}") from error
 
