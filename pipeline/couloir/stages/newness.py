@@ -30,8 +30,9 @@ class Basis:
     Attributes
     ----------
     against
-        ``training``: the events of the model's training; ``archive``: those of this archive, for an imported
-        model; ``medians``: the medians of each cluster's members here, of which nothing follows.
+        ``training``: the events of the model's training, here or in another output; ``archive``: those of this
+        archive, for a model without a calibration, as imported weights are; ``medians``: the medians of each
+        cluster's members here, of which nothing follows.
     held_out
         Events kept apart, on which the score was calibrated.
     false_reject_rate
