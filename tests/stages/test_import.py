@@ -13,7 +13,14 @@ from couloir.catalog.clusters import read_clusters
 from couloir.catalog.events import read_events
 from couloir.catalog.latent import read_latent
 from couloir.cli import main
-from couloir.errors import ChangedSettingsError, ConfigError, CouloirWarning, MissingStageError, ModelFileError
+from couloir.errors import (
+    ChangedSettingsError,
+    ConfigError,
+    CouloirWarning,
+    DamagedError,
+    MissingStageError,
+    ModelFileError,
+)
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.changes import refuse_changes
@@ -204,6 +211,19 @@ def test_a_damaged_import_is_not_trained_over_and_says_to_import_again(detected,
     with pytest.raises(MissingStageError, match="couloir model import"):
         catalog(config, archive)
     assert bring(config, weights, redo=True)
+    assert catalog(config, archive)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "initial_labels.npy"])
+def test_a_file_of_the_model_that_is_damaged_is_told(detected, weights, name):
+    config, archive = detected
+    bring(config, weights)
+    path = output_of(config) / "model" / name
+    path.write_bytes(b"?" * path.size())
+    with pytest.raises(DamagedError, match=rf"{name} is damaged.*couloir model import"):
+        catalog(config, archive)
+    path.remove()
+    assert bring(config, weights)
     assert catalog(config, archive)
 
 

@@ -40,9 +40,9 @@ def import_(
     """Make a model from elsewhere the run's: published weights, or the model of another output.
 
     Reads FILE, a path or a URL: weights of Keras 2, ending in .h5, or the folder `model` of another output, or the
-    dec.keras in it. Writes OUTPUT/model. `couloir detect` and `couloir assign` then apply it, and `couloir run` does
-    not train. Weights without cluster centres, of a pre-trained autoencoder, get theirs by k-means on the events of
-    OUTPUT/spectrograms.zarr.
+    dec.keras in it. Writes OUTPUT/model. `couloir detect` and `couloir assign` then apply it, and `couloir run`
+    does not train. Weights without cluster centres, of a pre-trained autoencoder, get theirs by k-means on the
+    events of OUTPUT/spectrograms.zarr.
     """
     from couloir import jobs
 
