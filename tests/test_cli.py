@@ -128,6 +128,18 @@ def test_help_shows_each_example_on_its_own_line():
     assert "\\b" not in lines
 
 
+def told_by(*command):
+    return " ".join(invoke(*command, "--help").output.split())
+
+
+def test_help_says_how_a_model_from_elsewhere_is_applied_and_what_becomes_of_it():
+    assert "couloir model import FILE run.yaml couloir detect run.yaml couloir assign run.yaml" in told_by()
+    assert "An imported model stays: `couloir train --redo` replaces it" in told_by("run")
+    assert "train in the place of an imported model" in told_by("train")
+    assert "Replace another model" in told_by("model", "import")
+    assert "pre-train the autoencoder once" in told_by("train")
+
+
 def test_init_refuses_what_would_not_load():
     result = invoke("init", "--start", "2024-13-01")
     assert result.exit_code == 1

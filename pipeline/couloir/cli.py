@@ -58,6 +58,12 @@ def main() -> None:
     couloir plan run.yaml        see what a run would do, and what it would cost
     couloir run run.yaml         do it: detect, train, catalog, report
     couloir verify run.yaml      read all of it again, and say what is not as it was written
+
+    \b
+    With a model from elsewhere, and without training:
+    couloir model import FILE run.yaml
+    couloir detect run.yaml
+    couloir assign run.yaml
     """  # noqa: D301 - \b is click's sign to leave the lines below it as they are
 
 

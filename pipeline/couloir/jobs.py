@@ -191,7 +191,7 @@ def import_model(config: "RunConfig", file: str, *, names: str | None, take_sett
     from couloir.stages.importing import read_names
     from couloir.stages.run import holding
 
-    called = read_names(names) if names else None
+    called = None if names is None else read_names(names)
     with holding(config, tell=console.print) as hold, console.status("model import"):
         fresh = import_file(
             config,

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from couloir.stages.comparison import Row, Selection
     from couloir.stages.verify import Verified
 
-console = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+out = Console(highlight=False, markup=False, emoji=False)
+"""Neither reads signs into what it shows: names of classes, files and stations are the users' own."""
 _REASONS, _OTHERS = 10, 4
 """How many lines of what was left out are shown, and how many other sensors of a station."""
 
@@ -56,12 +57,12 @@ def progress_bar() -> Iterator[Progress]:
         return Column(no_wrap=True, min_width=width)
 
     columns = (
-        TextColumn("{task.description}", table_column=fixed(10)),
+        TextColumn("{task.description}", markup=False, table_column=fixed(10)),
         BarColumn(bar_width=12),
         MofNCompleteColumn(table_column=fixed(9)),
         _Rate(table_column=fixed(10)),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=fixed(5)),
-        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
     with Progress(*columns, console=console, expand=False) as progress:
         yield progress
@@ -189,7 +190,7 @@ def show_card(card: "Card") -> None:
         "versions": ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items()),
     }
     for name, value in facts.items():
-        out.print(f"{name:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
+        out.print(f"{name:<{max(map(len, facts))}}  {value}", soft_wrap=True)
 
 
 def show_selection(selection: "Selection") -> None:
@@ -250,9 +251,9 @@ def show_naming(naming: "Naming") -> None:
 def show_verified(found: "Verified") -> None:
     """Print what a verification found."""
     for stage in found.missing:
-        out.print(f"not there: {stage}", markup=False)
+        out.print(f"not there: {stage}")
     for problem in found.problems:
-        out.print(f"{problem.place}: {problem.what}", markup=False, soft_wrap=True)
+        out.print(f"{problem.place}: {problem.what}", soft_wrap=True)
     told = "all as they were written" if not found.problems else f"{_count(len(found.problems), 'problem')}"
     out.print(f"{_count(found.objects, 'object')}, {found.size / 1e6:,.1f} MB: {told}")
 

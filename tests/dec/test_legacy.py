@@ -98,6 +98,121 @@ def test_centres_of_another_latent_space_and_two_tables_of_centres_are_refused(b
         bring([*rows, ("again", [np.zeros((3, 4))])])
 
 
+@pytest.mark.parametrize("clusters", [0, 1])
+def test_fewer_than_two_centres_are_refused(bring, rows, clusters):
+    few = [(name, [np.zeros((clusters, 4))] if name == "clustering" else weights) for name, weights in rows]
+    with pytest.raises(ModelFileError, match=rf"holds {clusters} cluster centres.*2 or more"):
+        bring(few)
+
+
+def elsewhere(path, tmp_path):
+    """Let an array's values lie in another file of this machine."""
+    (tmp_path / "secret").write_bytes(bytes(range(64)))
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file["encoded"].create_dataset("encoded/bias:0", (4,), "f4", external=[(tmp_path / "secret", 0, 16)])
+
+
+def virtual(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["values"] = np.ones(4, np.float32)
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "values", (4,))
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file["encoded"].create_virtual_dataset("encoded/bias:0", layout)
+
+
+def external_link(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["values"] = np.ones(4, np.float32)
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file["encoded/encoded/bias:0"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "values")
+
+
+def soft_link(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded"]
+        file["encoded"] = h5py.SoftLink("/dense_1")
+
+
+def huge(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/kernel:0"]
+        file["encoded"].create_dataset("encoded/kernel:0", (200_000, 200_000), "f4", chunks=(100, 100))
+
+
+def packed(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/kernel:0"]
+        file["encoded"].create_dataset("encoded/kernel:0", data=np.zeros((9000, 900)), compression="gzip")
+
+
+def number_of_layers(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        file.attrs["layer_names"] = 3
+
+
+def numbers_of_weights(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        file["encoded"].attrs["weight_names"] = np.arange(2)
+
+
+def no_weights_listed(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded"].attrs["weight_names"]
+
+
+def group_for_array(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file.create_group("encoded/encoded/bias:0")
+
+
+def array_for_group(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded"]
+        file["encoded"] = np.zeros(3)
+
+
+def words_for_numbers(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file["encoded/encoded/bias:0"] = np.array([b"a", b"b"])
+
+
+def nothing_for_array(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["encoded/encoded/bias:0"]
+        file["encoded/encoded/bias:0"] = h5py.Empty("f4")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (elsewhere, r"encoded/bias:0 lie in another file"),
+        (virtual, r"encoded/bias:0 lie in another file"),
+        (external_link, r"bias:0 of .* is a link to another place"),
+        (soft_link, r"encoded of .* is a link to another place"),
+        (huge, r"\(200000, 200000\) are larger than the file"),
+        (packed, r"\(9000, 900\) are larger than the file; where they are packed"),
+        (number_of_layers, r"layer_names of the file is no list of names"),
+        (numbers_of_weights, r"weight_names of encoded is no list of names"),
+        (no_weights_listed, r"layer 'encoded' does not list its weights"),
+        (group_for_array, r"bias:0 is no array of numbers"),
+        (array_for_group, r"encoded is no group"),
+        (words_for_numbers, r"bias:0 is no array of numbers"),
+        (nothing_for_array, r"bias:0 is no array of numbers"),
+    ],
+)
+def test_a_file_that_points_elsewhere_or_declares_too_much_is_refused(rows, tmp_path, spoil, told):
+    path = write_weights(tmp_path / "w.h5", rows)
+    spoil(path, tmp_path)
+    with pytest.raises(ModelFileError, match=rf"w\.h5 is damaged, or not what Keras writes: .*{told}"):
+        read_layers(path.read_bytes(), name="w.h5")
+
+
 def test_values_that_are_not_finite_are_refused(bring, rows):
     rows[3][1][0][0, 0] = np.nan
     with pytest.raises(ModelFileError, match="'encoded' are not all finite"):

@@ -5,12 +5,13 @@ import shutil
 from dataclasses import asdict
 
 import keras
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from couloir.catalog.events import read_events
 from couloir.cli import main
-from couloir.errors import ConfigError, DamagedError, ModelFileError
+from couloir.errors import ChangedSettingsError, ConfigError, DamagedError, ModelFileError
 from couloir.stages.catalog import catalog
 from couloir.stages.drift import NAME
 from couloir.stages.held import held_mark, read_card
@@ -111,6 +112,20 @@ def test_names_and_provenance_travel_through_any_number_of_outputs(trained, here
     assert read_card(renamed).names == {1: "earthquake"}
 
 
+def test_another_calibration_is_another_model(folder, here):
+    config, _ = here
+    import_model(config, str(folder))
+    before = held_mark(config)
+    with np.load(folder / "novelty.npz") as held:
+        arrays = dict(held)
+    np.savez(folder / "novelty.npz", **{**arrays, "calibration": arrays["calibration"] + 1})
+    seal_again(folder)
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        import_model(config, str(folder))
+    assert import_model(config, str(folder), redo=True)
+    assert held_mark(config)["model_id"] != before["model_id"]
+
+
 def test_spectrograms_made_otherwise_are_refused_with_what_differs(trained, archive_root, tmp_path):
     other, _ = detect_quietly(archive_root, tmp_path / "other", detect={"before_onset_s": 4.0})
     with pytest.raises(ModelFileError, match=r"detect.before_onset_s 5.0 -> 4.0"):
@@ -162,6 +177,39 @@ def break_card(folder):
     seal_again(folder)
 
 
+def other_array(name, change):
+    """Change one array of the calibration."""
+
+    def spoil(folder):
+        with np.load(folder / "novelty.npz") as held:
+            arrays = dict(held)
+        np.savez(folder / "novelty.npz", **{**arrays, name: change(arrays[name])})
+        seal_again(folder)
+
+    return spoil
+
+
+def cut_last(array):
+    return array[..., :-1]
+
+
+def of_another_format(folder):
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**card, "format": 2}))
+    seal_again(folder)
+
+
+def of_other_metrics(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "cluster_sizes": [20, 0]}))
+    seal_again(folder)
+
+
+def of_no_labels(folder):
+    (folder / "initial_labels.npy").write_bytes(b"x")
+    seal_again(folder)
+
+
 def remove(name):
     return lambda folder: (folder / name).unlink()
 
@@ -180,6 +228,29 @@ def remove(name):
         (replace_by_foreign, r"not one that couloir train wrote"),
         (replace_by_code, r"cannot be read as a Keras model"),
         (claim_other_clusters, r"model\.json and dec\.keras are of different models"),
+        *(
+            (other_array(name, cut_last), rf"calibration of novelty has {told} \(")
+            for name, told in [
+                ("centre", "centre"),
+                ("basis", "means"),
+                ("residual_centre", "residual_centre"),
+                ("residual_basis", "means"),
+                ("error_scale", "error_scale"),
+                ("weights", "weights"),
+                ("means", "means"),
+                ("precisions", "precisions"),
+                ("rare_body", "rare_body"),
+                ("noise_body", "noise_body"),
+            ]
+        ),
+        (other_array("noise", lambda array: np.ones(2)), r"has noise \(2,\); the model takes \(0,\) or"),
+        (other_array("calibration", lambda array: array[None]), r"has calibration \(1, "),
+        (other_array("calibration", lambda array: array - np.arange(len(array)) * 1e6), r"does not rise"),
+        (other_array("means", lambda array: array * np.nan), r"means that are not all finite"),
+        (other_array("means", lambda array: array.astype(str)), r"means that are not all finite"),
+        (of_another_format, r"model\.json is of format 2, and this version of Couloir knows format 1"),
+        (of_other_metrics, r"metrics\.json or initial_labels\.npy is damaged, or not of this model"),
+        (of_no_labels, r"metrics\.json or initial_labels\.npy is damaged, or not of this model"),
         (break_card, r"model\.json is damaged"),
     ],
 )

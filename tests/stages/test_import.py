@@ -1,23 +1,34 @@
 """An imported model is the run's model: not mistaken for a trained one, not replaced unasked, not misapplied."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from legacy import make_model, rows_of, write_weights
 
 from couloir.catalog.clusters import read_clusters
 from couloir.catalog.events import read_events
 from couloir.catalog.latent import read_latent
-from couloir.errors import ChangedSettingsError, ConfigError, MissingStageError, ModelFileError
+from couloir.cli import main
+from couloir.errors import (
+    ChangedSettingsError,
+    ConfigError,
+    CouloirWarning,
+    DamagedError,
+    MissingStageError,
+    ModelFileError,
+)
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.changes import refuse_changes
-from couloir.stages.held import held_mark, read_card
+from couloir.stages.held import held_mark, is_imported, read_card
 from couloir.stages.importing import import_model, read_names
 from couloir.stages.settings import output_of
 from couloir.stages.train import MODEL_FILES, has_model
+from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
 from .conftest import make_config
@@ -203,6 +214,73 @@ def test_a_damaged_import_is_not_trained_over_and_says_to_import_again(detected,
     assert catalog(config, archive)
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "initial_labels.npy"])
+def test_a_file_of_the_model_that_is_damaged_is_told(detected, weights, name):
+    config, archive = detected
+    bring(config, weights)
+    path = output_of(config) / "model" / name
+    path.write_bytes(b"?" * path.size())
+    with pytest.raises(DamagedError, match=rf"{name} is damaged.*couloir model import"):
+        catalog(config, archive)
+    path.remove()
+    assert bring(config, weights)
+    assert catalog(config, archive)
+
+
+class Killed(BaseException):
+    """Stand for a machine that dies: nothing that comes after it is done."""
+
+
+def kill_after(monkeypatch, steps):
+    """Let as many objects be written or removed, then die."""
+    left = iter(range(steps))
+
+    def dying(change):
+        def change_or_die(self, *arguments):
+            if next(left, None) is None:
+                raise Killed
+            return change(self, *arguments)
+
+        return change_or_die
+
+    for name in ("_put", "remove"):
+        monkeypatch.setattr(Location, name, dying(getattr(Location, name)))
+
+
+@pytest.mark.parametrize("trained_before", [False, True])
+def test_an_import_that_is_killed_leaves_the_old_model_or_asks_to_import_again(
+    detected, weights, monkeypatch, trained_before
+):
+    config, archive = detected
+    if trained_before:
+        train_quietly(config, archive)
+    before, killed = held_mark(config), 0
+    for steps in range(50):
+        with monkeypatch.context() as patch:
+            kill_after(patch, steps)
+            try:
+                bring(config, weights, redo=steps == 0 or held_mark(config) == before)
+            except Killed:
+                killed += 1
+            else:
+                break
+        if steps == 0:
+            assert held_mark(config) == before
+            continue
+        assert is_imported(held_mark(config))
+        assert not train_quietly(config, archive)
+        with pytest.raises(MissingStageError, match="Import it again: couloir model import"):
+            catalog(config, archive)
+        with pytest.raises(MissingStageError, match=r"was cut short\. Import the model again"):
+            read_card(config)
+        assert any("was cut short" in problem.what for problem in verified(config).problems)
+    assert killed > len(MODEL_FILES)
+    assert catalog(config, archive)
+    assert verified(config).problems == ()
+    assert train_quietly(config, archive, replace_imported=True)
+    assert not is_imported(held_mark(config))
+
+
 @pytest.fixture
 def autoencoder(tmp_path):
     """Weights as they are before clustering: without centres."""
@@ -247,6 +325,18 @@ def test_centres_of_other_settings_are_another_model(detected, autoencoder):
     assert held_mark(more)["model_id"] != before["model_id"]
 
 
+@pytest.mark.parametrize("setting", [{"alpha": 5.0}, {"activation": "tanh"}])
+def test_weights_that_answer_otherwise_are_another_model(detected, weights, setting):
+    config, _ = detected
+    bring(config, weights)
+    before = held_mark(config)
+    other = config.model_copy(update={"train": config.train.model_copy(update=setting)})
+    with pytest.raises(ChangedSettingsError, match="another imported model"):
+        bring(other, weights)
+    assert bring(other, weights, redo=True)
+    assert held_mark(other)["model_id"] != before["model_id"]
+
+
 def test_an_autoencoder_before_detection_says_to_detect_first(archive_root, autoencoder, tmp_path):
     config = make_config(archive_root, tmp_path / "nothing", train=TRAIN)
     with pytest.raises(MissingStageError, match=r"autoencoder.h5 holds no cluster centres.*couloir detect"):
@@ -268,6 +358,53 @@ def test_names_come_as_pairs_or_as_a_table(tmp_path):
     (tmp_path / "names.csv").write_text("cluster,class\n0,earthquake\n3,rockfall\n")
     expected = {0: "earthquake", 3: "rockfall"}
     assert read_names("0=earthquake, 3=rockfall") == read_names(str(tmp_path / "names.csv")) == expected
+
+
+def test_a_table_of_names_comes_from_a_spreadsheet_in_utf_8_or_is_refused(tmp_path):
+    text = "cluster,class\n0,éboulement\n"
+    (tmp_path / "names.csv").write_text(text, encoding="utf-8-sig")
+    assert read_names(str(tmp_path / "names.csv")) == {0: "éboulement"}
+    (tmp_path / "names.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"--names: .*names\.csv line 2 is not UTF-8"):
+        read_names(str(tmp_path / "names.csv"))
+
+
+def test_a_cluster_cannot_be_called_as_what_is_rejected_is(detected, weights):
+    config, _ = detected
+    with pytest.raises(ConfigError, match=r"--names: 1=Unknown.*kept for events unlike any"):
+        bring(config, weights, names={1: "Unknown"})
+    assert held_mark(config) is None
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_names_that_are_given_but_empty_are_refused_by_the_command(detected, weights, text):
+    run_file = str(output_of(detected[0]).local_path / "run.yaml")
+    given = ["model", "import", weights, run_file, "--take-settings", "--names", text]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 1
+    assert f"--names {text!r}: expected names like" in result.output
+    assert held_mark(detected[0]) is None
+
+
+def test_labels_that_meet_nothing_are_told_with_their_stations(detected, weights, tmp_path):
+    config, archive = detected
+    bring(config, weights)
+    head = "station,class,start_time,end_time\n"
+    sound = "AAA,digger,2024-01-31T00:00:00Z,2024-02-02T00:00:00Z\n"
+    nowhere = "CL99,digger,2024-01-31T00:00:00Z,2024-02-02T00:00:00Z\n"
+    never = "AAA,digger,2031-01-31T00:00:00Z,2031-02-02T00:00:00Z\n"
+    for setting, text, told in [
+        ("labels", head + sound + nowhere + never, r"2 of 3 intervals meet no event; no event is of CL99\. Check"),
+        ("labels", head + sound + never, r"1 of 2 intervals meet no event\. Check"),
+        ("truth", head + sound + nowhere, r"1 of 2 intervals meet no event; no event is of CL99"),
+        ("truth", head + never, r"1 of 1 intervals meet no event\. Check"),
+        ("truth", head + sound + never, None),
+    ]:
+        path = tmp_path / f"{setting}.csv"
+        path.write_text(text)
+        given = config.model_copy(update={"catalog": config.catalog.model_copy(update={setting: str(path)})})
+        with pytest.warns(CouloirWarning, match=rf"catalog\.{setting}: {told}") if told else nullcontext():
+            assert catalog(given, archive)
 
 
 @pytest.mark.parametrize("text", ["rockfall", "0=", "x=rockfall", "0=a,0=b", "-1=a", "nowhere.csv"])

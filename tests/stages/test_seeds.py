@@ -13,7 +13,7 @@ from trainee import Pictures, config_of
 
 from couloir.catalog.events import read_events
 from couloir.cli import main
-from couloir.errors import CouloirWarning
+from couloir.errors import CouloirWarning, DamagedError
 from couloir.stages import seeds as stage
 from couloir.stages.held import held_mark, read_card
 from couloir.stages.seeds import is_alone, read_stability, read_votes, with_held_seeds
@@ -164,3 +164,17 @@ def test_impossible_seeds_are_refused(seeds, tmp_path):
 
     with pytest.raises(ConfigError, match="seeds"):
         config_of(tmp_path, seeds=seeds)
+
+
+def test_a_damaged_agreement_is_found_again_without_training(three):
+    config, _ = three
+    path, told = output_of(config) / "model" / "stability.json", []
+    path.write_bytes(b"{")
+    with pytest.raises(
+        DamagedError, match=r"stability\.json is damaged .*Remove it and run `couloir train --seeds"
+    ):
+        read_stability(output_of(config) / "model")
+    path.remove()
+    assert train(config, Pictures(), progress=lambda *report: told.append(report))
+    assert told == []
+    assert read_stability(output_of(config) / "model")["seeds"] == [7, 8, 9]

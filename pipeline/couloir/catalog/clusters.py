@@ -89,6 +89,10 @@ def read_clusters(place: Location) -> list[ClusterRow]:
         return []
     import pyarrow.csv as pa_csv
 
-    options = pa_csv.ConvertOptions(strings_can_be_null=True, column_types={"majority_class": pa.string()})
+    options = pa_csv.ConvertOptions(
+        strings_can_be_null=True,
+        null_values=[""],  # a class may be called NA
+        column_types={"majority_class": pa.string()},
+    )
     rows: list[dict[str, Any]] = pa_csv.read_csv(pa.BufferReader(data), convert_options=options).to_pylist()
     return [ClusterRow(**{field.name: row[field.name] for field in fields(ClusterRow)}) for row in rows]

@@ -1,8 +1,6 @@
 """Compare a catalog with a table of known intervals: which events carry which label, what was missed."""
 
-import csv
 import datetime as dt
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from couloir.catalog.classes import refuse_taken
 from couloir.catalog.events import numpy_column
 from couloir.errors import ConfigError
 from couloir.identifiers import NS_PER_S
 from couloir.store.location import Location
+from couloir.store.tables import Row, UserTable, read_user_table
 
 TOLERANCE_NS = NS_PER_S
 """An interval and an event this far apart still meet."""
@@ -65,14 +65,17 @@ def read_truth(place: Location) -> list[Interval]:
     Raises
     ------
     ConfigError
-        When it is not there, lacks a column, or holds a time that is none.
+        When it is not there, is no UTF-8, lacks a column, or has a row with a time that is none, without a class,
+        of class `unknown`, or that ends before it starts.
     """
-    there, rows = _read_rows(place, "catalog.truth")
-    if missing := [name for name in _REQUIRED if name not in there]:
-        raise ConfigError(f"catalog.truth: {place} has no column {', '.join(missing)}; it has {', '.join(there)}")
+    table = _read_table(place, "catalog.truth")
+    if missing := [name for name in _REQUIRED if name not in table.columns]:
+        raise ConfigError(
+            f"catalog.truth: {place} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+        )
     return [
         _interval(row, f"catalog.truth: {place} line {number}")
-        for number, row in rows
+        for number, row in table.rows
         if row["class"] not in NOT_EVENTS
     ]
 
@@ -86,46 +89,57 @@ def read_labels(place: Location) -> tuple[dict[str, str], list[Interval]]:
     Raises
     ------
     ConfigError
-        When it is not there, lacks a column, or has a row without a class, or with neither event nor interval.
+        When it is not there, is no UTF-8, lacks a column, or has a row without a class or of class `unknown`, with
+        neither event nor interval, or that ends before it starts.
     """
-    there, rows = _read_rows(place, "catalog.labels")
-    if "class" not in there or not ("event_id" in there or set(_REQUIRED) <= set(there)):
+    table = _read_table(place, "catalog.labels")
+    there = set(table.columns)
+    if "class" not in there or not ("event_id" in there or set(_REQUIRED) <= there):
         raise ConfigError(
             f"catalog.labels: {place} must have the columns class and event_id, or {', '.join(_REQUIRED)}; "
-            f"it has {', '.join(there)}"
+            f"it has {', '.join(table.columns)}"
         )
     by_id: dict[str, str] = {}
     intervals = []
-    for number, row in rows:
-        where, name = f"catalog.labels: {place} line {number}", (row["class"] or "").strip()
-        if not name:
-            raise ConfigError(f"{where}: no class; give one or remove the row")
+    for number, row in table.rows:
+        where = f"catalog.labels: {place} line {number}"
+        name = _class(row, where)
         if event := (row.get("event_id") or "").strip():
             if by_id.setdefault(event, name) != name:
                 raise ConfigError(f"{where}: {event} is {by_id[event]} further up and {name} here; keep one")
         elif all(row.get(key) for key in _REQUIRED):
-            intervals.append(_interval(row | {"class": name}, where))
+            intervals.append(_interval(row, where))
         else:
             raise ConfigError(f"{where}: neither an event_id nor station, start_time and end_time")
     return by_id, intervals
 
 
-def _read_rows(place: Location, setting: str) -> tuple[Sequence[str], list[tuple[int, dict[str, Any]]]]:
-    """Read a table: its columns, and its rows with the numbers of their lines."""
-    text = place.read_text()
-    if text is None:
+def _read_table(place: Location, setting: str) -> UserTable:
+    table = read_user_table(place, setting=setting)
+    if table is None:
         raise ConfigError(f"{setting}: {place} does not exist")
-    reader = csv.DictReader(io.StringIO(text))
-    return reader.fieldnames or (), list(enumerate(reader, start=2))
+    return table
 
 
-def _interval(row: dict[str, Any], where: str) -> Interval:
+def _interval(row: Row, where: str) -> Interval:
     try:
         start, end = _to_ns(row["start_time"]), _to_ns(row["end_time"])
-        snr = float(row["snr"]) if row.get("snr") else None
+        snr = float(given) if (given := row.get("snr")) else None
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
-    return Interval(row.get("network") or "", row["station"], row["class"], start, end, snr)
+    if end < start:
+        raise ConfigError(f"{where}: it ends ({row['end_time']}) before it starts ({row['start_time']})")
+    network, station = ((row.get(name) or "").strip() for name in ("network", "station"))
+    return Interval(network, station, _class(row, where), start, end, snr)
+
+
+def _class(row: Row, where: str) -> str:
+    """Give a row's class, if it is one that a catalog can hold."""
+    name = (row["class"] or "").strip()
+    if not name:
+        raise ConfigError(f"{where}: no class; give one or remove the row")
+    refuse_taken(name, where)
+    return name
 
 
 class Matching:
@@ -162,6 +176,17 @@ class Matching:
     def labels(self) -> list[str | None]:
         """The class of the interval that each event overlaps most; None where it meets none."""
         return list(self._labels)
+
+    @property
+    def unmet(self) -> int:
+        """Number of intervals that meet no event."""
+        return int((~self._met).sum())
+
+    @property
+    def strange_stations(self) -> list[str]:
+        """Stations of intervals, in order, of which there is no event at all."""
+        strange = {(i.network, i.station) for i in self._truth} - self._rows.keys()
+        return [".".join(filter(None, names)) for names in sorted(strange)]
 
     def scores(self, classes: Sequence[str | None]) -> list[DetectionScore]:
         """Score detection by class.

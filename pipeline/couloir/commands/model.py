@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from couloir.commands.options import load, redo_option, run_file_argument
+from couloir.commands.options import load, run_file_argument
 
 
 @click.group()
@@ -23,7 +23,11 @@ def model() -> None:
     is_flag=True,
     help="The weights were trained on spectrograms as the run file makes them, not on the published ones.",
 )
-@redo_option
+@click.option(
+    "--redo",
+    is_flag=True,
+    help="Replace another model, imported or trained, that the output holds; without it that is refused.",
+)
 def import_(
     file: str,
     run_file: Path,
@@ -36,8 +40,9 @@ def import_(
     """Make a model from elsewhere the run's: published weights, or the model of another output.
 
     Reads FILE, a path or a URL: weights of Keras 2, ending in .h5, or the folder `model` of another output, or the
-    dec.keras in it. Writes OUTPUT/model. `couloir run` then uses it and does not train. Weights without cluster
-    centres, of a pre-trained autoencoder, get theirs by k-means on the events of OUTPUT/spectrograms.zarr.
+    dec.keras in it. Writes OUTPUT/model. `couloir detect` and `couloir assign` then apply it, and `couloir run`
+    does not train. Weights without cluster centres, of a pre-trained autoencoder, get theirs by k-means on the
+    events of OUTPUT/spectrograms.zarr.
     """
     from couloir import jobs
 

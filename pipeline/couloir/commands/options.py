@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from couloir.config import RunConfig
 
 
@@ -22,9 +24,11 @@ def run_file_argument(command: Any) -> Any:
     return argument(option(command))
 
 
-redo_option = click.option(
-    "--redo", is_flag=True, help="Make again, in its place, what other settings made; without it that is refused."
-)
+def redo_option(*, also: str = "") -> "Callable[[Callable[..., Any]], Callable[..., Any]]":
+    """Take leave to make again what other settings made; ``also`` says what becomes of an imported model."""
+    told = f"Make again, in its place, what other settings made; without it that is refused. {also}"
+    return click.option("--redo", is_flag=True, help=told.strip())
+
 
 seeds_option = click.option(
     "--seeds",

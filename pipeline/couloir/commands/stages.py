@@ -24,7 +24,7 @@ def plan(run_file: Path, overrides: tuple[str, ...]) -> None:
 
 @click.command()
 @run_file_argument
-@redo_option
+@redo_option()
 def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     """Find transients and store their spectrograms.
 
@@ -44,13 +44,18 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
 
 @click.command()
 @run_file_argument
-@redo_option
+@redo_option(also="Also train in the place of an imported model.")
 @seeds_option
 @click.option(
-    "--select-k", metavar="LOW:HIGH", help="Train nothing: compare these numbers of clusters, like 2:14."
+    "--select-k",
+    metavar="LOW:HIGH",
+    help="Train no model: pre-train the autoencoder once, and compare these numbers of clusters on it, like 2:14.",
 )
 @click.option(
-    "--refine", type=click.IntRange(1), metavar="N", help="With --select-k: N joint iterations for each K."
+    "--refine",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --select-k: also train network and clusters together for N batches, twice for each number.",
 )
 def train(
     run_file: Path,
@@ -128,7 +133,7 @@ def report(run_file: Path, overrides: tuple[str, ...]) -> None:
 
 @click.command()
 @run_file_argument
-@redo_option
+@redo_option(also="An imported model stays: `couloir train --redo` replaces it.")
 @seeds_option
 def run(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None) -> None:
     """Do all of it: detect, train, catalog, report.

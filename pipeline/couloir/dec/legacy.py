@@ -5,7 +5,6 @@ makes a layer ``dense``, and loading by name leaves that layer as it was drawn, 
 order in which the file lists its layers, the order of each layer's weights, and their shapes do tell.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,10 +16,13 @@ from numpy.typing import NDArray
 
 from couloir.config import TrainConfig
 from couloir.dec.backend import keras
+from couloir.dec.hdf5 import Hdf5File
 from couloir.dec.networks import build_autoencoder
 from couloir.errors import ModelFileError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_FEWEST = 2
+"""Cluster centres, at least: one has no second to be compared with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,25 +63,21 @@ def read_layers(data: bytes, *, name: str) -> tuple[StoredLayer, ...]:
     Raises
     ------
     ModelFileError
-        When it is no such file, or holds values that are not finite.
+        When it is no such file, points outside of itself, declares more than it holds, or holds values
+        that are not finite.
     """
-    import h5py
-
     if not data.startswith(_SIGNATURE):
         raise ModelFileError(f"{name} is not an HDF5 file. Give the weights that Keras wrote, ending in .h5.")
     try:
-        with h5py.File(io.BytesIO(data)) as file:
-            root = file.get("model_weights", file)
-            if "layer_names" not in root.attrs:
-                raise ModelFileError(
-                    f"{name} does not list its layers (layer_names): it is no weights file of Keras 2. Write one "
-                    "with model.save_weights('weights.h5')."
-                )
-            layers = tuple(_read_layer(root[_text(layer)], _text(layer)) for layer in root.attrs["layer_names"])
-    except ModelFileError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError) as error:  # whatever HDF5 finds wrong
-        raise ModelFileError(f"{name} is damaged: {error}. Fetch it again.") from error
+        with Hdf5File(data).opened() as file:
+            layers = _read_layers(file)
+    except ValueError as error:
+        raise ModelFileError(f"{name} is damaged, or not what Keras writes: {error}. Fetch it again.") from error
+    if layers is None:
+        raise ModelFileError(
+            f"{name} does not list its layers (layer_names): it is no weights file of Keras 2. Write one "
+            "with model.save_weights('weights.h5')."
+        )
     for layer in layers:
         if not all(np.isfinite(weight).all() for weight in layer.weights):
             raise ModelFileError(f"{name}: the weights of layer {layer.name!r} are not all finite numbers.")
@@ -127,7 +125,7 @@ def centroids_of(layers: Sequence[StoredLayer], settings: TrainConfig, *, name: 
     Raises
     ------
     ModelFileError
-        When there are several, or of another latent space than ``latent`` says.
+        When there are several tables, one of another latent space than ``latent`` says, or fewer than two centres.
     """
     tables = [layer for layer in layers if layer.holds_centroids]
     if not tables:
@@ -138,16 +136,26 @@ def centroids_of(layers: Sequence[StoredLayer], settings: TrainConfig, *, name: 
             f"{name} holds the tables {told}: one table of cluster centres (clusters, {settings.latent}) is "
             "needed, as train.latent says. Set that as the file's network has it, or give another file."
         )
+    if len(tables[0].weights[0]) < _FEWEST:
+        raise ModelFileError(
+            f"{name} holds {len(tables[0].weights[0])} cluster centres ({tables[0].name}); {_FEWEST} or more are "
+            "needed. Give another file, or the weights of the autoencoder alone: k-means then finds the centres."
+        )
     return tables[0].weights[0]
 
 
-def _read_layer(group: Any, name: str) -> StoredLayer:
-    weights = [np.asarray(group[_text(weight)][()], np.float32) for weight in group.attrs["weight_names"]]
-    return StoredLayer(name, tuple(weights))
+def _read_layers(file: Hdf5File) -> tuple[StoredLayer, ...] | None:
+    """Read all layers; None where the file does not list them."""
+    root = "model_weights/" if file.has_group("model_weights") else ""
+    names = file.names(root, "layer_names")
+    return None if names is None else tuple(_read_layer(file, root, name) for name in names)
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _read_layer(file: Hdf5File, root: str, name: str) -> StoredLayer:
+    weights = file.names(f"{root}{name}", "weight_names")
+    if weights is None:
+        raise ValueError(f"layer {name!r} does not list its weights (weight_names)")
+    return StoredLayer(name, tuple(file.array(f"{root}{name}/{weight}") for weight in weights))
 
 
 def _refuse_misfit(wanted: Sequence[Any], found: Sequence[StoredLayer], *, name: str) -> None:

@@ -1,15 +1,16 @@
 """Ask the model that the output holds what it says of every event."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from couloir.config import RunConfig
+from couloir.errors import DamagedError
 from couloir.stages.card import Card
 from couloir.stages.drift import training_sizes
 from couloir.stages.elsewhere import NOVELTY
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from couloir.dec.novelty import Novelty, Verdict
     from couloir.dec.samples import Samples
     from couloir.dec.typical import Ratios
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def load_held(config: RunConfig, archive: SpectrogramArchive, mark: Mark) -> Hel
         When the output holds another model, or none.
     ModelFileError
         When it takes spectrograms that are made otherwise.
+    DamagedError
+        When what its training left does not read.
     """
     quieten_tensorflow()
     from couloir.dec.assign import load_model
@@ -99,9 +104,21 @@ def load_held(config: RunConfig, archive: SpectrogramArchive, mark: Mark) -> Hel
             card=card,
             network=load_model(files["dec.keras"]),
             novelty=_load_novelty(config, files, Path(here)),
-            training_sizes=training_sizes(files["metrics.json"].read_text()),
-            initial=np.load(files["initial_labels.npy"], allow_pickle=False),
+            training_sizes=_read(config, files["metrics.json"], lambda path: training_sizes(path.read_text())),
+            initial=_read(config, files["initial_labels.npy"], lambda path: np.load(path, allow_pickle=False)),
         )
+
+
+def _read(config: RunConfig, path: Path, read: Callable[[Path], T]) -> T:
+    """Read a file of the output's model, and say which one is damaged."""
+    try:
+        return read(path)
+    except (ValueError, TypeError, AttributeError, EOFError) as error:
+        place = output_of(config) / "model"
+        raise DamagedError(
+            f"{place / path.name} is damaged ({error}). Remove it and run `couloir train` again, or "
+            "`couloir model import` where the model is imported."
+        ) from error
 
 
 def _load_novelty(config: RunConfig, files: Mapping[str, Path], here: Path) -> "Novelty | None":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from couloir.catalog.truth import DetectionScore, Matching
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 
 _NAME = "assessment.json"
@@ -87,13 +88,13 @@ def write_assessment(place: Location, assessment: Assessment) -> None:
 
 def read_assessment(place: Location) -> Assessment | None:
     """Read ``assessment.json``; None where the run had no labels."""
-    text = (place / _NAME).read_text()
-    if text is None:
-        return None
-    held: dict[str, Any] = json.loads(text)
-    return Assessment(
-        tuple(MethodScore(**row) for row in held["methods"]),
-        tuple(DetectionScore(**row) for row in held["detection"]),
-        tuple(held["classes"]),
-        tuple(tuple(row) for row in held["confusion"]),
-    )
+
+    def build(held: dict[str, Any]) -> Assessment:
+        return Assessment(
+            tuple(MethodScore(**row) for row in held["methods"]),
+            tuple(DetectionScore(**row) for row in held["detection"]),
+            tuple(held["classes"]),
+            tuple(tuple(row) for row in held["confusion"]),
+        )
+
+    return read_document(place / _NAME, build, remedy=CATALOG_AGAIN)

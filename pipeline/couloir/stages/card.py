@@ -14,6 +14,8 @@ CARD = "model.json"
 PICTURE_VERSION = 1
 """Raised whenever spectrograms of the same settings come out otherwise than before."""
 _FORMAT = 1
+_DECIDES = ("network", "kmeans", "novelty_sha256")
+"""What of an imported model's provenance decides its answers, beside the file itself."""
 _VERSIONS = ("couloir", "keras", "numpy")
 
 
@@ -48,7 +50,7 @@ class Card:
     def model_id(self) -> str:
         """Name an imported model by all that decides what it says of an event."""
         file, names = self.provenance.get("sha256"), sorted(self.names.items())
-        beside = [self.provenance[key] for key in ("kmeans", "novelty_sha256") if key in self.provenance]
+        beside = [self.provenance[key] for key in _DECIDES if key in self.provenance]
         return content_hash("imported", file, self.preprocessing, names, *beside)
 
     @property
@@ -70,11 +72,20 @@ class Card:
         ------
         DamagedError
             When it is not as it was written.
+        ModelFileError
+            When another version wrote it, in a format that this one does not know.
         """
         try:
             held = json.loads(data)
+            if held["format"] != _FORMAT:
+                raise ModelFileError(
+                    f"{place} is of format {held['format']}, and this version of Couloir knows format {_FORMAT}. "
+                    "Use the version that wrote it or a later one."
+                )
             names = {int(cluster): str(name) for cluster, name in held["names"].items()}
             return cls(dict(held["preprocessing"]), int(held["clusters"]), names, dict(held["provenance"]))
+        except ModelFileError:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError(f"{place} is damaged: {error}") from error
 

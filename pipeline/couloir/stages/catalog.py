@@ -20,7 +20,7 @@ from couloir.stages.drift import NAME as DESCRIPTION
 from couloir.stages.drift import describe_assignment, write_description
 from couloir.stages.held import Mark, mark_in_use
 from couloir.stages.marks import StagePlace, all_is_well, begin, complete, is_current
-from couloir.stages.naming import judge_names, name_events, write_naming
+from couloir.stages.naming import judge_names, name_events, tell_unmet, write_naming
 from couloir.stages.newness import calibration_mark, write_basis
 from couloir.stages.rows import classify, columns, fill
 from couloir.stages.seeds import read_votes
@@ -29,6 +29,7 @@ from couloir.stages.structure import write_structure
 from couloir.stages.train import has_model, in_memory, model_mark
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
+from couloir.store.tables import read_user_text
 
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
@@ -47,9 +48,8 @@ def run_id(config: RunConfig, archive: SpectrogramArchive, model: Mark) -> str:
 
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | None = None) -> dict[str, Any]:
     """Say what a catalog is made from; ``assigned`` where its model was not trained on these events."""
-    truth = _truth_place(config)
-    labels = _labels_place(config)
-    texts = [place.read_text() if place else None for place in (truth, labels)]
+    given = {"catalog.truth": _truth_place(config), "catalog.labels": _labels_place(config)}
+    texts = [place and read_user_text(place, setting=setting) for setting, place in given.items()]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
     return (
@@ -109,6 +109,8 @@ def catalog(
     votes = read_votes(config, output_of(config) / "model") if held.trained_here else None
     table = build_table(columns(config, archive, answers.assignment, mark, answers.verdict, votes))
     matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)) if truth else None
+    if matching:  # what is too weak to be found is no mistake, unless it is all
+        tell_unmet("catalog.truth", matching, of=len(truth), allowed=len(truth) - 1)
     labels = matching.labels if matching else [None] * len(table)
     given = name_events(table, *by_hand, window_s=config.detect.window_s) if by_hand else labels
     classes, rows = classify(held.card, table, given)

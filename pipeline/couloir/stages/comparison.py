@@ -9,6 +9,7 @@ from typing import Any
 
 from couloir.dec.criteria import Criteria
 from couloir.errors import MissingStageError
+from couloir.store.documents import read_document
 from couloir.store.location import Location
 
 FOLDER = "select-k"
@@ -63,13 +64,16 @@ def read_selection(place: Location) -> Selection:
     MissingStageError
         When there is none.
     """
-    text = (place / FOLDER / _RESULT).read_text()
-    if text is None:
+    found = read_document(
+        place / FOLDER / _RESULT,
+        lambda held: Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])}),
+        remedy="Remove it and run `couloir train --select-k` again: what it compared is kept.",
+    )
+    if found is None:
         raise MissingStageError(
             f"{place / FOLDER} holds no comparison. Run `couloir train --select-k 2:14` first."
         )
-    held = json.loads(text)
-    return Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])})
+    return found
 
 
 def _csv(rows: Sequence[Row]) -> str:

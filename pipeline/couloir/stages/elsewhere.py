@@ -1,9 +1,13 @@
 """Take the model of another run's output, with its card, its calibration and where it comes from."""
 
+import io
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
+
+import numpy as np
 
 from couloir.config import RunConfig
 from couloir.errors import CouloirError, ModelFileError
@@ -54,7 +58,9 @@ def take_model(
         "came_from": card.provenance,
         "versions": card.provenance.get("versions", {}),
     }
-    return Incoming(Card(card.preprocessing, card.clusters, dict(names or card.names), made), files)
+    return Incoming(
+        Card(card.preprocessing, card.clusters, dict(card.names if names is None else names), made), files
+    )
 
 
 def _read(folder: Location, check: Callable[[], None]) -> tuple[dict[str, bytes], dict[str, Checksum]]:
@@ -88,21 +94,39 @@ def _refuse_unusable(files: Mapping[str, bytes], card: Card, *, place: str) -> N
     from couloir.dec.assign import load_model
     from couloir.dec.clustering import CLUSTERING
     from couloir.dec.novelty import load_novelty
+    from couloir.dec.wholeness import refuse_other_calibration
 
     with tempfile.TemporaryDirectory(prefix="couloir-import-") as here:
         for name, data in files.items():
             (Path(here) / name).write_bytes(data)
         try:
             network = load_model(Path(here) / MODEL)
-            novelty = load_novelty(Path(here) / NOVELTY) if NOVELTY in files else None
-        except (CouloirError, BadZipFile) as error:
+            if NOVELTY in files:
+                refuse_other_calibration(network, load_novelty(Path(here) / NOVELTY))
+        except (CouloirError, BadZipFile, MemoryError) as error:
             raise ModelFileError(
                 f"{without_secrets(place)} holds no model of Couloir's that can be used: "
                 f"{str(error).replace(f'{here}/', '')}"
             ) from error
     pictures = card.preprocessing
     shape = (pictures["spectrogram.frequencies"], pictures["spectrogram.times"], len(COMPONENTS))
-    clusters, latent = network.get_layer(CLUSTERING).centroids.shape
-    told = (tuple(network.inputs[0].shape[1:]), clusters, None if novelty is None else len(novelty.centre))
-    if told != (shape, card.clusters, None if novelty is None else latent):
+    clusters = network.get_layer(CLUSTERING).centroids.shape[0]
+    if (tuple(network.inputs[0].shape[1:]), clusters) != (shape, card.clusters):
         raise ModelFileError(f"{without_secrets(place)}: {CARD} and {MODEL} are of different models.")
+    _refuse_other_training(files, clusters, place=place)
+
+
+def _refuse_other_training(files: Mapping[str, bytes], clusters: int, *, place: str) -> None:
+    """Refuse what is left of a training of another number of clusters, or does not read."""
+    try:
+        sizes = json.loads(files["metrics.json"]).get("cluster_sizes")
+        labels = np.load(io.BytesIO(files["initial_labels.npy"]), allow_pickle=False)
+        fits = sizes is None or (len(sizes) == clusters and all(isinstance(size, int) for size in sizes))
+        fits &= labels.ndim == 1 and labels.dtype.kind == "i"
+    except (ValueError, TypeError, AttributeError, EOFError, MemoryError):
+        fits = False
+    if not fits:
+        raise ModelFileError(
+            f"{without_secrets(place)}: metrics.json or initial_labels.npy is damaged, or not of this model. Copy "
+            "or fetch the folder again."
+        )

@@ -5,16 +5,19 @@ A model's mark says what it was made from. Three kinds of model can lie in an ou
 - trained on the very events that are there: ``{"model_id", "training"}``, as `couloir.stages.train` makes it;
 - trained on other events, of earlier months: the same, with the model id of those;
 - imported: ``{"model_id", "imported"}``, the SHA-256 of the file it came from, weights or another output's model.
-  It is the run's model until another one is asked for, whatever the train section says.
+  It is the run's model until another one is asked for, whatever the train section says. Its mark is set before its
+  files: where an import was killed, nothing is trained in its place, and it has to be imported again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from couloir.config import RunConfig
 from couloir.errors import DamagedError, MissingStageError
 from couloir.stages.card import CARD, Card
-from couloir.stages.marks import read_completion
+from couloir.stages.marks import is_announced, read_completion
 from couloir.stages.settings import output_of, training_hash
+from couloir.store.sealed import Checksum
 
 Mark = dict[str, Any]
 
@@ -26,11 +29,7 @@ def held_mark(config: RunConfig) -> Mark | None:
 
 def held_files(config: RunConfig) -> frozenset[str]:
     """Name the files of the model in the output, as its mark does."""
-    try:
-        held = read_completion(output_of(config) / "model")
-    except DamagedError:
-        return frozenset()
-    return frozenset() if held is None else frozenset(held[1])
+    return frozenset(_held_checksums(config))
 
 
 def is_imported(mark: Mark | None) -> bool:
@@ -82,16 +81,28 @@ def read_card(config: RunConfig) -> Card:
     Raises
     ------
     MissingStageError
-        When there is no model, or one of a version that did not say what it is.
+        When there is no model, one of a version that did not say what it is, or one whose import was cut short.
     DamagedError
         When what it says is not as it was written.
     """
     expect_held(config)
     place = output_of(config) / "model"
+    if is_announced(_held_checksums(config)):
+        raise MissingStageError(
+            f"An import into {place} was cut short. Import the model again: couloir model import."
+        )
     data = (place / CARD).read_bytes()
     if data is None:
         raise MissingStageError(f"{place / CARD} is gone. Remove {place} and run `couloir train` again.")
     return Card.load(data, place=str(place / CARD))
+
+
+def _held_checksums(config: RunConfig) -> Mapping[str, Checksum]:
+    try:
+        held = read_completion(output_of(config) / "model")
+    except DamagedError:
+        return {}
+    return {} if held is None else held[1]
 
 
 def _mark_of(config: RunConfig, stage: str) -> Mark | None:

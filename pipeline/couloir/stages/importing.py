@@ -1,25 +1,25 @@
 """Import: a model made elsewhere becomes the run's model."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 
+from couloir.catalog.classes import refuse_taken
 from couloir.config import RunConfig
 from couloir.errors import ChangedSettingsError, ConfigError, ModelFileError
 from couloir.stages.card import CARD, Card
 from couloir.stages.elsewhere import MODEL, NOVELTY, take_model
 from couloir.stages.held import Mark, held_mark, is_imported
 from couloir.stages.incoming import Incoming
-from couloir.stages.marks import all_is_well, begin, complete, is_current
+from couloir.stages.marks import all_is_well, announce, complete, is_current
 from couloir.stages.seeds import FOLDER, SEED_FILES
 from couloir.stages.settings import output_of
 from couloir.stages.train import quieten_tensorflow
 from couloir.stages.weights import take_weights
 from couloir.store.location import Location
+from couloir.store.tables import read_user_table
 
 _CHECKPOINT = "checkpoint"
 
@@ -99,13 +99,12 @@ def read_names(text: str) -> dict[int, str]:
     if "=" in text and not Path(text).is_file():
         pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split(",")]
     else:
-        content = Location(text).read_text()
-        if content is None:
-            raise ConfigError(f"--names {text}: expected names like 0=earthquake,3=rockfall, or a CSV file")
-        rows = list(csv.DictReader(io.StringIO(content)))
-        if not rows or not {"cluster", "class"} <= set(rows[0]):
+        table = read_user_table(Location(text), setting="--names") if text.strip() else None
+        if table is None:
+            raise ConfigError(f"--names {text!r}: expected names like 0=earthquake,3=rockfall, or a CSV file")
+        if not table.rows or not {"cluster", "class"} <= set(table.columns):
             raise ConfigError(f"--names {text}: expected a CSV file with the columns cluster and class")
-        pairs = [(row["cluster"] or "", row["class"] or "") for row in rows]
+        pairs = [(row["cluster"] or "", row["class"] or "") for _, row in table.rows]
     names: dict[int, str] = {}
     for cluster, name in pairs:
         number = int(cluster) if cluster.strip().isdecimal() else None
@@ -155,14 +154,17 @@ def _read_file(config: RunConfig, file: str) -> bytes:
 
 
 def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[], None]) -> bool:
-    """Write a model to the output, unless it lies there already."""
+    """Write a model to the output, unless it lies there already.
+
+    Its mark is set first, so that a run does not train where an import was killed, and again at the end.
+    """
     mark: Mark = {"model_id": model.card.model_id, "imported": model.card.provenance["sha256"]}
     place = output_of(config) / "model"
     if is_current(place, mark):
         return False
     if not redo:
-        _refuse_replacing(config)
-    finished = begin(place, check)
+        _refuse_replacing(config, mark)
+    finished = announce(place, mark, check)
     for left in (NOVELTY, *SEED_FILES, FOLDER, _CHECKPOINT):  # of a model that was trained here
         (place / left).remove()
     for name, data in {**model.files, CARD: model.card.dump()}.items():
@@ -172,6 +174,8 @@ def _keep(config: RunConfig, model: Incoming, *, redo: bool, check: Callable[[],
 
 
 def _check_names(card: Card) -> None:
+    for cluster, name in card.names.items():
+        refuse_taken(name, f"--names: {cluster}={name}")
     unknown = sorted(cluster for cluster in card.names if cluster >= card.clusters)
     if unknown:
         raise ConfigError(
@@ -179,9 +183,9 @@ def _check_names(card: Card) -> None:
         )
 
 
-def _refuse_replacing(config: RunConfig) -> None:
+def _refuse_replacing(config: RunConfig, mark: Mark) -> None:
     held = held_mark(config)
-    if held is not None:
+    if held not in (None, mark):
         what = "another imported model, or names" if is_imported(held) else "a model that was trained here"
         raise ChangedSettingsError(
             f"{output_of(config) / 'model'} holds {what}. With --redo it is replaced; to keep it, give another "

@@ -1,6 +1,6 @@
 """Remember what a stage was made from, so that a second run does the work once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +9,8 @@ from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
 COMPLETION = "complete.json"
+_COMING = "still to come"
+"""Stands among the files of a mark that was set before them; there is never such a file."""
 
 
 def all_is_well() -> None:
@@ -66,6 +68,22 @@ def begin(place: Location, check: Callable[[], None] = all_is_well) -> StagePlac
     check()
     (place / COMPLETION).remove()
     return StagePlace.of(place, check)
+
+
+def announce(place: Location, mark: dict[str, Any], check: Callable[[], None] = all_is_well) -> StagePlace:
+    """Put a stage's mark in the place of another before its files are there, and give its folder to write to.
+
+    Until `complete` sets it again it is current for nobody; if the work is killed it tells what was to come here.
+    """
+    check()
+    coming = {_COMING: asdict(Checksum.of(b""))}
+    (place / COMPLETION).write_bytes(seal({"made_from": mark, "files": coming}))
+    return StagePlace.of(place, check)
+
+
+def is_announced(checksums: Mapping[str, Checksum]) -> bool:
+    """Say whether the files of a mark, as `read_completion` gives them, were still to come when it was set."""
+    return _COMING in checksums
 
 
 def complete(place: StagePlace, mark: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Give events the labels made by hand, score the clusters' names, and keep the scores beside the catalog."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from couloir.catalog.truth import Interval, Matching
 from couloir.config import RunConfig
-from couloir.errors import ConfigError
+from couloir.errors import ConfigError, CouloirWarning
 from couloir.identifiers import NS_PER_S
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -39,8 +41,33 @@ def name_events(
             f"catalog.labels: {', '.join(strange[:_SHOWN])}{more} not in this catalog. Ids stand in its column "
             "event_id and change with the detection's settings; label by station and time to be free of that."
         )
-    met = Matching(table, intervals, window_ns=round(window_s * NS_PER_S)).labels
-    return [by_id.get(event, other) for event, other in zip(ids, met, strict=True)]
+    matching = Matching(table, intervals, window_ns=round(window_s * NS_PER_S))
+    tell_unmet("catalog.labels", matching, of=len(intervals), allowed=0)
+    return [by_id.get(event, other) for event, other in zip(ids, matching.labels, strict=True)]
+
+
+def tell_unmet(setting: str, matching: Matching, *, of: int, allowed: int) -> None:
+    """Warn of intervals that meet no event, where there are more than allowed or there is no event of a station.
+
+    Parameters
+    ----------
+    setting : str
+        Which names the intervals.
+    matching : Matching
+    of, allowed : int
+        How many there are, and how many of them may well meet no event.
+    """
+    strange = matching.strange_stations
+    if matching.unmet <= allowed and not strange:
+        return
+    more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+    told = f"; no event is of {', '.join(strange[:_SHOWN])}{more}" if strange else ""
+    warnings.warn(
+        f"{setting}: {matching.unmet:,} of {of:,} intervals meet no event{told}. Check their stations and times "
+        "(UTC).",
+        CouloirWarning,
+        stacklevel=2,
+    )
 
 
 def judge_names(
@@ -68,13 +95,12 @@ def read_naming(place: Location) -> "Naming | None":
     """Read ``naming.json``; None where the run had no labels."""
     from couloir.dec.naming import ClassScore, CurvePoint, Naming
 
-    text = (place / _NAME).read_text()
-    if text is None:
-        return None
-    held: dict[str, Any] = json.loads(text)
-    classes = tuple(ClassScore(**row) for row in held.pop("classes"))
-    curve = tuple(CurvePoint(**row) for row in held.pop("curve"))
-    return Naming(**held, classes=classes, curve=curve)
+    def build(held: dict[str, Any]) -> Naming:
+        classes = tuple(ClassScore(**row) for row in held.pop("classes"))
+        curve = tuple(CurvePoint(**row) for row in held.pop("curve"))
+        return Naming(**held, classes=classes, curve=curve)
+
+    return read_document(place / _NAME, build, remedy=CATALOG_AGAIN)
 
 
 def naming_in_words(naming: "Naming") -> str:

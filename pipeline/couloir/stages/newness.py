@@ -10,6 +10,7 @@ from couloir.stages.background import make_background
 from couloir.stages.card import Card
 from couloir.stages.held import Mark, is_imported
 from couloir.stages.train import BACKGROUND, HOUR_NS
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -29,8 +30,9 @@ class Basis:
     Attributes
     ----------
     against
-        ``training``: the events of the model's training; ``archive``: those of this archive, for an imported
-        model; ``medians``: the medians of each cluster's members here, of which nothing follows.
+        ``training``: the events of the model's training, here or in another output; ``archive``: those of this
+        archive, for a model without a calibration, as imported weights are; ``medians``: the medians of each
+        cluster's members here, of which nothing follows.
     held_out
         Events kept apart, on which the score was calibrated.
     false_reject_rate
@@ -124,8 +126,7 @@ def write_basis(place: Location, basis: Basis) -> None:
 
 def read_basis(place: Location) -> Basis | None:
     """Read ``novelty.json``; None where there is none."""
-    text = (place / NAME).read_text()
-    return None if text is None else Basis(**json.loads(text))
+    return read_document(place / NAME, lambda held: Basis(**held), remedy=CATALOG_AGAIN)
 
 
 def newness_in_words(basis: Basis, rejected: int, events: int) -> str:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -40,6 +39,7 @@ from couloir.stages.seeds import read_stability
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.stages.structure import read_structure
 from couloir.stages.views import bands_of, lay_out, show_clusters
+from couloir.store.documents import read_document
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome
 from couloir.store.spectrograms import SpectrogramArchive
@@ -204,9 +204,9 @@ def _colour_range(config: RunConfig, views: tuple[ClusterView, ...]) -> tuple[fl
 
 
 def _training_warnings(place: Location) -> tuple[str, ...]:
-    text = place.read_text()
-    collapse = json.loads(text).get("collapse", []) if text else []
-    return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse)
+    remedy = "Remove it and run `couloir train` again, or `couloir model import` where the model is imported."
+    collapse = read_document(place, lambda held: list(held.get("collapse", [])), remedy=remedy)
+    return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse or ())
 
 
 def _rejected(place: Location, table: pa.Table) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from couloir.catalog.classes import UNKNOWN
 from couloir.catalog.clusters import ClusterRow, describe_cluster
 from couloir.catalog.coincidence import associate
 from couloir.catalog.events import numpy_column
@@ -20,9 +21,6 @@ from couloir.store.spectrograms import SpectrogramArchive
 if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
     from couloir.dec.novelty import Verdict
-
-UNKNOWN = "unknown"
-"""Class of an event that is rejected: unlike anything the model knows."""
 
 
 def columns(

@@ -16,6 +16,7 @@ from couloir.stages.card import CARD, Card
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.settings import TRAINING_VERSION, model_id_of, output_of
+from couloir.store.documents import read_document
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ FOLDER, STABILITY, VOTES = "seeds", "stability.json", "consensus.npz"
 SEED_FILES = (STABILITY, VOTES)
 """What a model of several seeds has beside the files of every model."""
 _LABELS = "labels.npy"
+_NEEDED = {"seeds", "asked_for", "model_seed", "mean_ari", "mean_matched_accuracy", "unanimous"}
+_NEEDED |= {"ari", "matched_accuracy", "agreement_by_cluster"}
+_REMEDY = (
+    "Remove it and run `couloir train --seeds N` with as many seeds as before: what each of them came to is kept."
+)
 
 
 @dataclass(frozen=True)
@@ -151,8 +157,13 @@ def describe(consensus: "Consensus", settings: TrainConfig) -> dict[str, Any]:
 
 def read_stability(place: Location) -> dict[str, Any] | None:
     """Read ``stability.json`` of a model; None where it was trained once."""
-    text = (place / STABILITY).read_text()
-    held: dict[str, Any] | None = json.loads(text) if text else None
+    return read_document(place / STABILITY, _checked, remedy=_REMEDY)
+
+
+def _checked(held: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a document that lacks what every reader of it needs."""
+    if missing := _NEEDED - held.keys():
+        raise KeyError(", ".join(sorted(missing)))
     return held
 
 

@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def read_structure(place: Location) -> "MergeTree | None":
     """Read ``structure.json``; None where there is none."""
     from couloir.dec.structure import Merge, MergeTree
 
-    text = (place / _NAME).read_text()
-    if text is None:
-        return None
-    held = json.loads(text)
-    return MergeTree(tuple(Merge(**merge) for merge in held["merges"]), tuple(held["leaves"]), held["clusters"])
+    def build(held: dict[str, Any]) -> MergeTree:
+        merges = tuple(Merge(**merge) for merge in held["merges"])
+        return MergeTree(merges, tuple(held["leaves"]), held["clusters"])
+
+    return read_document(place / _NAME, build, remedy=CATALOG_AGAIN)

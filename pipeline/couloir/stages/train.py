@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MODEL_FILES = ("dec.keras", "log.csv", "metrics.json", "initial_labels.npy", CARD)
 TRAINED_FILES = (*MODEL_FILES, "novelty.npz")
-"""Of a model that was trained here: an imported one is not calibrated."""
+"""Of a model that was trained here; imported weights bring no calibration, another output's model does."""
 BACKGROUND = 400
 """Spectrograms of noise by which novelty knows noise."""
 HOUR_NS = 3600 * NS_PER_S

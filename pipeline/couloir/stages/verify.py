@@ -13,7 +13,7 @@ from couloir.identifiers import Block
 from couloir.stages.catalog import catalog_mark
 from couloir.stages.comparison import FOLDER as SELECTION
 from couloir.stages.held import is_imported, mark_in_use, read_card
-from couloir.stages.marks import COMPLETION, read_completion
+from couloir.stages.marks import COMPLETION, is_announced, read_completion
 from couloir.stages.report import report_mark
 from couloir.stages.run import settings_are_as_written
 from couloir.stages.seeds import with_held_seeds
@@ -169,6 +169,9 @@ class _Verification:
             return None
         if held is None:
             self._missing.append(stage)
+            return None
+        if is_announced(held[1]):
+            self._note(stage, "is that of an import that was cut short; `couloir model import` brings it again")
             return None
         self._checksums |= {f"{stage}/{name}": checksum for name, checksum in held[1].items()}
         return held[0]

@@ -19,6 +19,9 @@ from couloir.stages.plan import plan
 from couloir.stages.run import open_archive
 from couloir.stages.train import in_memory
 
+_DECIDES_ANSWERS = ("network", "activation", "alpha")
+"""Settings that change what weights answer, and that the shapes of the weights do not tell."""
+
 
 def take_weights(
     config: RunConfig,
@@ -64,7 +67,7 @@ def take_weights(
         "file": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "layers": [layer.name for layer in layers],
-        "alpha": config.train.alpha,
+        "network": {name: getattr(config.train, name) for name in _DECIDES_ANSWERS},
         **found,
         "versions": versions(),
     }
