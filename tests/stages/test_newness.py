@@ -6,13 +6,13 @@ from legacy import make_model, rows_of, write_weights
 from scipy.stats import beta
 
 from couloir.catalog.events import numpy_column, read_events
+from couloir.identifiers import HOUR_NS
 from couloir.stages import newness
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.importing import import_model
 from couloir.stages.newness import Basis, newness_in_words, read_basis
 from couloir.stages.settings import output_of
-from couloir.stages.train import HOUR_NS
 
 from .two_months import TRAIN, copy_of, detect_quietly, report_on, train_quietly, write_archive
 

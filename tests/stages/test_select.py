@@ -11,9 +11,9 @@ from trainee import config_of
 from couloir.dec import refine as refining
 from couloir.dec import selection as criteria
 from couloir.errors import ConfigError, MissingStageError, TrainingError
-from couloir.identifiers import NS_PER_S, BandId, Block
+from couloir.identifiers import HOUR_NS, NS_PER_S, BandId, Block
 from couloir.stages.comparison import FOLDER, read_selection
-from couloir.stages.halves import HOUR_NS, LabelHalves, split_by_hour
+from couloir.stages.halves import LabelHalves, split_by_hour
 from couloir.stages.marks import read_completion
 from couloir.stages.select import parse_range, select
 from couloir.stages.settings import output_of

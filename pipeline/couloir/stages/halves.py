@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from couloir.catalog.events import UTC_NS
 from couloir.catalog.truth import Interval, Matching
 from couloir.config import RunConfig
-from couloir.identifiers import NS_PER_S
+from couloir.identifiers import HOUR_NS, NS_PER_S
 from couloir.store.spectrograms import SpectrogramArchive
-
-HOUR_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True)
