@@ -111,6 +111,18 @@ def test_a_trained_model_is_measured_against_its_training(detected):
     assert "2 windows are held out" in said(config)
 
 
+def test_a_training_that_held_nothing_out_gives_scores_and_no_p_value(detected):
+    config, archive = detected
+    config = changed(config, holdout=0)
+    train_quietly(config, archive)
+    catalog(config, archive)
+    table = read_events(place(config))
+    assert table["novelty_p"].null_count == len(table)
+    assert table["novelty"].null_count == 0
+    assert not numpy_column(table, "rejected").any()
+    assert read_basis(place(config)) == Basis("training", 0, RATE)
+
+
 def test_words_say_what_the_rate_is_worth():
     assert "events like those of the training at most 5.0%" in newness_in_words(
         Basis("training", 200, 0.05), 3, 90
