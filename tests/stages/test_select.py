@@ -195,9 +195,8 @@ def test_the_choice_and_the_table_never_see_the_reporting_half(tmp_path, truth, 
 def test_labels_by_hand_score_what_was_chosen_and_the_tuning_half_as_the_truth_does(tmp_path, truth):
     band, starts = Archive.blocks[0].band, Archive().column("start_time")
     by_id = [f"{event_id(band, start)},{name},,," for start, name in zip(starts[::2], CLASSES[::2], strict=True)]
-    by_interval = [
-        f",{line.split(',')[1]},AAA,{','.join(line.split(',')[2:])}" for line in truth.read_text().split()[2::2]
-    ]
+    rows = [line.split(",") for line in truth.read_text().split()[1:]]
+    by_interval = [f",{name},{station},{begin},{end}" for station, name, begin, end in rows[1::2]]
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(["event_id,class,station,start_time,end_time", *by_id, *by_interval]) + "\n")
     by_truth, by_hand = settings_of(tmp_path / "a", truth), settings_of(tmp_path / "b", labels=labels)
