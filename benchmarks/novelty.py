@@ -19,9 +19,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from couloir.dec.holdout import hold_out
 from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
-from couloir.identifiers import day_start_ns
+from couloir.identifiers import HOUR_NS, day_start_ns
 from couloir.runfile import build
-from couloir.stages.train import HOUR_NS, quieten_tensorflow
+from couloir.stages.train import quieten_tensorflow
 from couloir.synth import SynthSpec
 from windows import FIRST, Pictures, synthesise
 

@@ -48,7 +48,7 @@ def compare(classes: int, seed: int) -> dict:
         "recommended": found.clusters,
         "reason": found.reason,
         "stability": max((r.clusters for r in rows if r.stability >= 0.9), default=None),
-        "silhouette": max(rows, key=lambda r: r.silhouette or -1).clusters,
+        "silhouette": max(rows, key=lambda r: -1 if r.silhouette is None else r.silhouette).clusters,
         "gap": found.gap_choice,
         "scores": scores,
         "seconds": [round(trained - began, 1), round(judged - trained, 1)],

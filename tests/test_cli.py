@@ -167,7 +167,12 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--refine", "5"], "goes with --select-k"), (["--select-k", "9:3", "--seeds", "0"], "--seeds")],
+    [
+        (["--refine", "5"], "goes with --select-k"),
+        (["--select-k", "9:3", "--seeds", "0"], "--seeds"),
+        (["--select-k", "2:3", "--seeds", "2"], "--seeds does not go together with --select-k"),
+        (["--select-k", "2:3", "--redo"], "--redo does not go together with --select-k"),
+    ],
 )
 def test_options_of_train_that_do_not_fit_are_refused(options, told, tmp_path):
     (tmp_path / "run.yaml").write_text("archive: {}")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 NS_PER_S = 1_000_000_000
+HOUR_NS = 3600 * NS_PER_S
+"""Events of one UTC hour (onset // HOUR_NS), at any station, are one group wherever they must be independent."""
 DAY_NS = 86_400 * NS_PER_S
 EPOCH = dt.date(1970, 1, 1)
 

@@ -46,7 +46,7 @@ class Job:
 
 
 @contextmanager
-def job(config: "RunConfig", *, redo: bool = False) -> Iterator[Job]:
+def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iterator[Job]:
     """Hold the output, plan, and refuse to replace what other settings made, unless it shall be made again.
 
     Parameters
@@ -54,6 +54,9 @@ def job(config: "RunConfig", *, redo: bool = False) -> Iterator[Job]:
     config : RunConfig
     redo : bool
         Whether its stages may replace what other settings made.
+    trains : bool
+        Whether a model may come of it or is used. Else only detection must be of the same settings, and those that
+        the output holds, which are its model's, stay as they are.
     """
     from couloir.stages.changes import refuse_changes
     from couloir.stages.plan import plan
@@ -64,8 +67,9 @@ def job(config: "RunConfig", *, redo: bool = False) -> Iterator[Job]:
         config = with_held_seeds(config)
         made = plan(config)
         if not redo:
-            refuse_changes(config, made.inventory.blocks)
-        keep_settings(config)
+            refuse_changes(config, made.inventory.blocks, stages=("detect", "train") if trains else ("detect",))
+        if trains:
+            keep_settings(config)
         yield Job(config, made, hold)
 
 

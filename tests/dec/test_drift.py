@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from couloir.dec.assign import assign
-from couloir.dec.drift import population_stability, ratios_to_training, stability_by_chance
+from couloir.dec.drift import design_effect, population_stability, ratios_to_training, stability_by_chance
 from couloir.dec.holdout import hold_out
 from couloir.dec.itself import measure_against_itself
 
@@ -29,6 +29,58 @@ def test_two_draws_from_one_population_stay_within_chance():
     draws = [(rng.multinomial(2_000, shares), rng.multinomial(400, shares)) for _ in range(2_000)]
     above = np.mean([population_stability(a, b) > stability_by_chance(a, b, probability=0.95) for a, b in draws])
     assert above == pytest.approx(0.05, abs=0.015)
+
+
+def of_sources(rng, shares, sources, windows, hours):
+    """Count windows by hour and cluster: each source gives some, all in one hour and one cluster."""
+    table = np.zeros((hours, len(shares)))
+    drawn = rng.choice(len(shares), sources, p=shares)
+    np.add.at(table, (rng.integers(hours, size=sources), drawn), windows)
+    return table[table.any(axis=1)]
+
+
+@pytest.mark.parametrize("shares", [np.full(6, 1 / 6), [0.4, 0.25, 0.15, 0.1, 0.07, 0.03]])
+@pytest.mark.parametrize(("training", "sources", "windows"), [(2000, 100, 1), (500, 25, 4), (500, 100, 4)])
+def test_windows_of_one_source_give_no_false_alarm(shares, training, sources, windows):
+    rng = np.random.default_rng(3)
+    alarms = []
+    for _ in range(600):
+        before = windows * rng.multinomial(training, shares)
+        now = of_sources(rng, shares, sources, windows, hours=50)
+        alarms.append(population_stability(before, now.sum(axis=0)) > stability_by_chance(before, now))
+    assert np.mean(alarms) <= 0.01
+
+
+def test_shares_that_moved_are_still_found_in_windows_of_few_sources():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(200):
+        before = 4 * rng.multinomial(500, np.full(6, 1 / 6))
+        now = of_sources(rng, [0.5, 0.2, 0.1, 0.1, 0.05, 0.05], 100, 4, hours=50)
+        found.append(population_stability(before, now.sum(axis=0)) > stability_by_chance(before, now))
+    assert np.mean(found) > 0.9
+
+
+def test_the_design_effect_of_two_clusters_is_that_of_the_share_of_one():
+    table = np.random.default_rng(6).integers(1, 9, (30, 2)) * [1, 2]
+    sizes, share = table.sum(axis=1), table[:, 0].sum() / table.sum()
+    residual = table[:, 0] - share * sizes  # the ratio estimator's linearised variance
+    variance = 30 * np.var(residual, ddof=1) / table.sum() ** 2
+    assert design_effect(table) == pytest.approx(max(variance / (share * (1 - share) / table.sum()), 1))
+
+
+def test_equal_groups_of_one_source_each_have_the_effect_of_their_size():
+    table = 4 * np.eye(3)[np.arange(30) % 3]
+    assert design_effect(table) == pytest.approx(4 * 30 / 29)
+    assert design_effect(4 * np.ones((10, 1))) == pytest.approx(4)
+    assert design_effect(np.tile([5, 3, 2], (20, 1))) == 1
+
+
+def test_many_groups_of_one_event_are_independent_events_and_one_group_says_nothing():
+    each = np.eye(4)[np.random.default_rng(7).integers(4, size=4000)]
+    plain = stability_by_chance([500, 500, 500, 500], each.sum(axis=0))
+    assert stability_by_chance([500, 500, 500, 500], each) == pytest.approx(plain, rel=0.02)
+    assert stability_by_chance([500, 500, 500, 500], [[9, 0, 3, 2]]) == np.inf
 
 
 @pytest.fixture

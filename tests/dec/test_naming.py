@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from couloir.dec.naming import score_names
+from couloir.dec.naming import _folds, score_names
+from couloir.identifiers import HOUR_NS
+from couloir.stages.naming import judge_names, naming_in_words
 
 
 def mixed(count=600, wrong=0.1, seed=0):
@@ -64,6 +68,60 @@ def test_a_class_of_one_label_is_missed_and_few_labels_are_no_error():
     assert [(row.name, row.recall) for row in naming.classes] == [("a", 1.0), ("b", 0.0)]
     assert score_names(["a", "b", "c"], np.array([0, 1, 2], np.int32), 3).folds == 3
     assert score_names(["a", None], np.array([0, 1], np.int32), 2) is None
+
+
+def test_windows_of_one_source_do_not_name_each_other():
+    """Every source has a class by chance and a cluster of its own: nothing carries over to another source."""
+    classes = np.random.default_rng(0).integers(3, size=30)
+    labels = np.repeat(np.array(["a", "b", "c"])[classes], 4).tolist()
+    sources = np.repeat(np.arange(30, dtype=np.int32), 4)
+    flattered = score_names(labels, sources, 30)
+    assert min(row.recall for row in flattered.classes) > 0.9
+    naming = score_names(labels, sources, 30, groups=sources)
+    assert [(row.recall, row.precision) for row in naming.classes] == [(0, None)] * 3
+    assert {point.score for point in naming.curve} == {0}
+    assert (naming.folds, naming.groups) == (5, 30)
+
+
+def test_the_curve_counts_labels_of_different_hours():
+    """Each class has two clusters, one an hour: many labels of one hour name but one of them."""
+    hours = np.repeat(np.arange(60), 20)
+    clusters = (hours % 6).astype(np.int32)
+    naming = score_names(np.array(["a", "b", "c"])[clusters // 2].tolist(), clusters, 6, groups=hours)
+    scores = {point.labels: point.score for point in naming.curve}
+    assert scores[1] == pytest.approx(0.5, abs=0.02)
+    assert scores[10] > 0.99
+    assert max(scores) == 16  # a class is of 20 hours, of which a fifth is scored
+
+
+def test_folds_hold_whole_groups_and_every_event_once():
+    names = np.array(["a", "b"])[np.random.default_rng(1).integers(2, size=200)]
+    groups = np.random.default_rng(2).integers(23, size=200)
+    for few in (names, np.array([f"{number}" for number in range(200)])):
+        parts = list(_folds(few, groups, 5, 0))
+        np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in parts])), np.arange(200))
+        for train, test in parts:
+            assert not set(groups[train]) & set(groups[test])
+            assert len(train) + len(test) == 200
+
+
+def test_with_fewer_hours_than_folds_there_are_as_many_folds_and_one_hour_is_said_to_be_one():
+    labels, clusters = mixed(90)
+    some = score_names(labels, clusters, 6, groups=np.arange(90) % 3)
+    assert (some.folds, some.groups) == (3, 3)
+    one = score_names(labels, clusters, 6, groups=np.zeros(90))
+    assert (one.folds, one.groups) == (5, None)
+    assert "folds of whole hours" in naming_in_words(some)
+    assert "All labels are of one hour" in naming_in_words(one)
+    assert "too good" in naming_in_words(one)
+
+
+def test_a_run_scores_names_over_its_utc_hours():
+    labels, clusters = mixed(90)
+    run = SimpleNamespace(train=SimpleNamespace(seed=0))
+    onsets = np.arange(90) % 7 * HOUR_NS + np.arange(90)
+    naming = judge_names(run, 6, labels, clusters, np.zeros(90, bool), onset_ns=onsets)
+    assert naming == score_names(labels, clusters, 6, groups=np.arange(90) % 7)
 
 
 def test_the_seed_repeats_everything():

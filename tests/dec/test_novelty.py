@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, norm
 from sklearn.metrics import roc_auc_score
 
 from couloir.dec.assign import assign, load_model
@@ -82,9 +82,25 @@ def test_known_samples_are_rejected_no_oftener_than_stated(fitted):
     assert np.mean(np.array(rejected) > 0.05) < 0.2
 
 
+@pytest.mark.parametrize(("windows", "kept"), [(1, 0.93), (4, 0.81), (8, 0.72)])
+def test_with_several_windows_a_source_the_mean_rate_is_kept_and_fewer_archives_keep_it(novelty, windows, kept):
+    """Scores are normal, those of one source with correlation 0.8, so that rates are known exactly."""
+    generator, rates = np.random.default_rng(6), []
+    object.__setattr__(fresh := type(novelty)(**vars(novelty)), "calibration", np.arange(220.0))
+    k = round(fresh.threshold(0.05) * 221)
+    for _ in range(4000):
+        common = generator.normal(size=-(-220 // windows)).repeat(windows)[:220]
+        each = generator.normal(size=220)
+        scores = each if windows == 1 else np.sqrt(0.8) * common + np.sqrt(0.2) * each
+        rates.append(norm.sf(np.sort(scores)[-k]))
+    assert np.mean(rates) < 0.05
+    assert np.mean(np.array(rates) <= 0.05) == pytest.approx(kept, abs=0.025)
+
+
 def test_without_held_out_samples_nothing_is_rejected(fitted):
     verdict = fitted.judge(*noise(np.random.default_rng(5), 20), rate=0.05)
-    assert (verdict.p == 1).all()
+    assert np.isnan(verdict.p).all()
+    assert np.isfinite(verdict.score).all()
     assert not verdict.rejected.any()
 
 

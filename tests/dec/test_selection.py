@@ -185,6 +185,18 @@ def test_a_weakest_cluster_that_is_found_by_luck_is_not_enough():
     assert recommend([row(2), row(3, weakest=0.87, error=0.03), row(4, weakest=0.2)]).clusters == 2
 
 
+def test_the_sentence_says_that_the_error_is_taken_off_before_the_bound_is_asked():
+    guess = recommend([row(2, weakest=0.5), row(3, weakest=0.8699, error=0.02)]).reason
+    assert "Jaccard 0.87 ± 0.02; less its standard error 0.849, of which at least 0.85 is asked for" in guess
+    found = recommend([row(2, weakest=0.8701, error=0.02), row(3, weakest=0.5)]).reason
+    assert "less its standard error 0.850" in found
+
+
+def test_a_silhouette_of_nothing_is_better_than_a_negative_one():
+    rows = [row(2, silhouette=-0.2), row(3, silhouette=0.0), row(4, silhouette=None)]
+    assert "the silhouette would take 3" in recommend(rows).reason
+
+
 def test_a_recommendation_at_the_end_says_to_go_on():
     assert "compare further" in recommend([row(2), row(3)]).reason
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couloir.identifiers import DAY_NS, day_of_ns, day_start_ns
+from couloir.identifiers import DAY_NS, HOUR_NS, day_of_ns, day_start_ns
 from couloir.kernels.hours import hour_counts
-from couloir.report.timebins import HOUR_NS, MOST_BINS, SPREAD_HOURS, time_bins, typical_hours
+from couloir.report.timebins import MOST_BINS, SPREAD_HOURS, time_bins, typical_hours
 
 START = day_start_ns(dt.date(2020, 3, 28))
 instants = st.integers(0, 2**62)

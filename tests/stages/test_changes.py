@@ -1,8 +1,12 @@
 """Other settings on an existing output are refused, said, and replaced only when asked for; nothing is mixed."""
 
 import pytest
+from click.testing import CliRunner
 
+from couloir import jobs
+from couloir.cli import main
 from couloir.errors import ChangedSettingsError
+from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.plan import plan
 from couloir.stages.run import keep_settings, open_archive
@@ -60,6 +64,27 @@ def test_other_training_is_refused_and_detection_is_not_in_question(written, run
         refuse_changes(other, blocks_of(other))
     assert "detect:" not in str(told.value)
     refuse_changes(other, blocks_of(other), stages=["detect"])
+
+
+def test_comparing_numbers_of_clusters_leaves_the_models_settings_alone(written, run, tmp_path, monkeypatch):
+    config = run().config
+    keep_settings(config)
+    with_model(config)
+    before, asked = (output_of(config) / "run.yaml").read_bytes(), []
+    monkeypatch.setattr(jobs, "select", lambda job, *given: asked.append((job.config.train.clusters, *given)))
+    path = tmp_path / "run.yaml"
+    path.write_text(dump(config))
+
+    def compare(*options):
+        return CliRunner().invoke(main, ["train", str(path), "--select-k", "2:3", *options])
+
+    assert compare("--set", "train.clusters=9").exit_code == 0
+    assert asked == [(9, "2:3", None)]
+    assert (output_of(config) / "run.yaml").read_bytes() == before
+    told = compare("--set", "detect.on_factor=10")
+    assert told.exit_code == 1
+    assert "detect.on_factor 12.0 -> 10.0" in told.output
+    assert len(asked) == 1
 
 
 def test_a_change_of_the_version_alone_is_said_to_be_one(written, run, monkeypatch):

@@ -6,13 +6,13 @@ from legacy import make_model, rows_of, write_weights
 from scipy.stats import beta
 
 from couloir.catalog.events import numpy_column, read_events
+from couloir.identifiers import HOUR_NS
 from couloir.stages import newness
 from couloir.stages.assign import assign
 from couloir.stages.catalog import catalog, has_catalog
 from couloir.stages.importing import import_model
 from couloir.stages.newness import Basis, newness_in_words, read_basis
 from couloir.stages.settings import output_of
-from couloir.stages.train import HOUR_NS
 
 from .two_months import TRAIN, copy_of, detect_quietly, report_on, train_quietly, write_archive
 
@@ -109,6 +109,18 @@ def test_a_trained_model_is_measured_against_its_training(detected):
     assert read_basis(place(config)) == Basis("training", 2, RATE)
     report_on(config, archive)
     assert "2 windows are held out" in said(config)
+
+
+def test_a_training_that_held_nothing_out_gives_scores_and_no_p_value(detected):
+    config, archive = detected
+    config = changed(config, holdout=0)
+    train_quietly(config, archive)
+    catalog(config, archive)
+    table = read_events(place(config))
+    assert table["novelty_p"].null_count == len(table)
+    assert table["novelty"].null_count == 0
+    assert not numpy_column(table, "rejected").any()
+    assert read_basis(place(config)) == Basis("training", 0, RATE)
 
 
 def test_words_say_what_the_rate_is_worth():

@@ -8,15 +8,18 @@ import pytest
 from PIL import Image
 from trainee import config_of
 
+from couloir.catalog.truth import read_truth
 from couloir.dec import refine as refining
 from couloir.dec import selection as criteria
 from couloir.errors import ConfigError, MissingStageError, TrainingError
-from couloir.identifiers import NS_PER_S, BandId, Block
+from couloir.identifiers import HOUR_NS, NS_PER_S, BandId, Block
 from couloir.stages.comparison import FOLDER, read_selection
-from couloir.stages.halves import HOUR_NS, LabelHalves, split_by_hour
+from couloir.stages.halves import LabelHalves, split_by_hour
 from couloir.stages.marks import read_completion
 from couloir.stages.select import parse_range, select
 from couloir.stages.settings import output_of
+from couloir.store.events import event_id
+from couloir.store.location import Location
 
 QUICK = {"epochs": 2, "max_iterations": 6, "update_interval": 3, "learning_rate": 0.01}
 CLASSES = np.array(["low", "beats", "high"])[np.arange(90) % 3]
@@ -77,9 +80,10 @@ def truth(tmp_path_factory):
     return path
 
 
-def settings_of(output, truth=None, **train):
+def settings_of(output, truth=None, labels=None, **train):
     config = config_of(output, **{**QUICK, **train})
-    catalog = config.catalog.model_copy(update={"truth": str(truth) if truth else None})
+    places = {"truth": str(truth) if truth else None, "labels": str(labels) if labels else None}
+    catalog = config.catalog.model_copy(update=places)
     return config.model_copy(update={"catalog": catalog})
 
 
@@ -186,6 +190,35 @@ def test_the_choice_and_the_table_never_see_the_reporting_half(tmp_path, truth, 
     after = read_selection(output_of(config))
     assert (after.rows, after.recommended, after.reason) == (before.rows, before.recommended, before.reason)
     assert after.score != before.score
+
+
+def test_labels_by_hand_score_what_was_chosen_and_the_tuning_half_as_the_truth_does(tmp_path, truth):
+    band, starts = Archive.blocks[0].band, Archive().column("start_time")
+    by_id = [f"{event_id(band, start)},{name},,," for start, name in zip(starts[::2], CLASSES[::2], strict=True)]
+    rows = [line.split(",") for line in truth.read_text().split()[1:]]
+    by_interval = [f",{name},{station},{begin},{end}" for station, name, begin, end in rows[1::2]]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["event_id,class,station,start_time,end_time", *by_id, *by_interval]) + "\n")
+    by_truth, by_hand = settings_of(tmp_path / "a", truth), settings_of(tmp_path / "b", labels=labels)
+    for config in (by_truth, by_hand):
+        select(config, Archive(), numbers=(2, 3), progress=quiet)
+    found = read_selection(output_of(by_hand))
+    assert found == read_selection(output_of(by_truth))
+    assert found.score["n"] > 0
+    labels.write_text(labels.read_text().replace("beats", "high"))
+    assert select(by_hand, Archive(), numbers=(2, 3), progress=quiet)
+    assert read_selection(output_of(by_hand)).score != found.score
+
+
+def test_where_both_label_an_event_the_truth_counts_as_in_the_catalog(tmp_path, truth):
+    config = settings_of(tmp_path)
+    known = read_truth(Location(str(truth)))
+    mine = event_id(Archive.blocks[0].band, Archive().column("start_time")[0])
+    other = event_id(Archive.blocks[0].band, Archive().column("start_time")[5])
+    halves = LabelHalves.of(config, Archive(), known[:1], ({mine: "mine", other: "mine"}, []))
+    assert halves.labels[:6] == ("low", None, None, None, None, "mine")
+    with pytest.raises(ConfigError, match="not in this catalog"):
+        LabelHalves.of(config, Archive(), [], ({"gone": "mine"}, []))
 
 
 def test_halves_keep_an_hour_together_and_are_halves():

@@ -74,10 +74,15 @@ def train(
 
     if refine is not None and select_k is None:
         raise click.UsageError("--refine goes with --select-k")
-    with jobs.job(load(run_file, with_seeds(overrides, seeds)), redo=redo) as job:
-        if select_k is None:
+    if select_k is not None and (seeds is not None or redo):
+        option = "--redo" if redo else "--seeds"
+        raise click.UsageError(f"{option} does not go together with --select-k, which leaves the model as it is")
+    config = load(run_file, with_seeds(overrides, seeds))
+    if select_k is None:
+        with jobs.job(config, redo=redo) as job:
             jobs.train(job, replace_imported=redo)
-        else:
+    else:
+        with jobs.job(config, trains=False) as job:
             jobs.select(job, select_k, refine)
 
 

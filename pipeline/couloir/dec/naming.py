@@ -2,7 +2,8 @@
 
 A cluster's name is the most frequent class among its labelled events. Scored on the labels that named
 it, that flatters: so the labels are split into folds in which every class has its share, clusters are
-named on all folds but one, and the names are scored on the one left out.
+named on all folds but one, and the names are scored on the one left out. Events of one source resemble
+each other more than new events do, whatever station or window they are of, so they stay in one fold.
 """
 
 import warnings
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from couloir.dec.assess import majority_classes
 from couloir.dec.seeds import derive_seed, make_generator
@@ -36,7 +37,10 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Hold the mean recall over classes with clusters named by ``labels`` labels a class, or as many as it has."""
+    """Hold the mean recall over classes with clusters named by ``labels`` labels a class, or as many as it has.
+
+    Of each group one label is drawn, so these are labels of as many groups.
+    """
 
     labels: int
     score: float
@@ -50,6 +54,9 @@ class Naming:
     ----------
     labels, folds
         Labelled events, and folds they were split into.
+    groups
+        Groups that these events are of; None where all were of one, so that folds and curve are of single
+        events: then names may be scored on the source that made them.
     classes
         One score a class, in order of its name.
     curve
@@ -60,6 +67,7 @@ class Naming:
 
     labels: int
     folds: int
+    groups: int | None
     classes: tuple[ClassScore, ...]
     curve: tuple[CurvePoint, ...]
     enough: int | None
@@ -70,6 +78,7 @@ def score_names(
     clusters: NDArray[np.int32],
     n_clusters: int,
     *,
+    groups: ArrayLike | None = None,
     rejected: NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> Naming | None:
@@ -83,6 +92,8 @@ def score_names(
         (N,) cluster ids.
     n_clusters
         K.
+    groups
+        (N,) a number an event: those of one group stay in one fold. Each event is its own when not given.
     rejected
         (N,) events whose class is not told, whatever their cluster: they count as missed.
     seed
@@ -99,32 +110,36 @@ def score_names(
     names = np.array([str(labels[index]) for index in known])
     ids = np.asarray(clusters)[known]
     out = np.zeros(len(known), bool) if rejected is None else np.asarray(rejected)[known]
-    folds = min(FOLDS, len(known))
+    group = np.unique(known if groups is None else np.asarray(groups)[known], return_inverse=True)[1]
+    n_groups = int(group.max()) + 1
+    apart = n_groups > 1
+    if not apart:
+        group = np.arange(len(known))
+    folds = min(FOLDS, n_groups if apart else len(known))
     told = np.full(len(known), "", object)
-    for train, test in _folds(names, folds, seed):
+    for train, test in _folds(names, group, folds, seed):
         told[test] = _tell(names[train], ids[train], ids[test], out[test], n_clusters)
     scores = tuple(_score_class(name, names, told) for name in np.unique(names).tolist())
-    curve = _learn(names, ids, out, n_clusters, folds=folds, seed=seed)
+    curve = _learn(names, group, ids, out, n_clusters, folds=folds, seed=seed)
     best = max((point.score for point in curve), default=0.0)
     enough = next((point.labels for point in curve if point.score >= best - WITHIN), None)
-    return Naming(len(known), folds, scores, curve, enough)
+    return Naming(len(known), folds, n_groups if apart else None, scores, curve, enough)
 
 
 def _folds(
-    names: NDArray[np.str_], folds: int, seed: int
+    names: NDArray[np.str_], groups: NDArray[np.int64], folds: int, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    from sklearn.model_selection import StratifiedKFold
+    """Split labels so that every class has its share in each fold, as well as whole groups allow."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=derive_seed(seed, "folds"))
+    largest = np.unique(names, return_counts=True)[1].max()
+    kind = StratifiedGroupKFold if largest >= folds else GroupKFold
+    splitter = kind(folds, shuffle=True, random_state=derive_seed(seed, "folds"))
     with warnings.catch_warnings():  # a class of fewer labels than folds is missing from some, as it must
         warnings.simplefilter("ignore", UserWarning)
-        largest = np.unique(names, return_counts=True)[1].max()
-        if largest >= folds:
-            yield from splitter.split(np.zeros(len(names)), names)
-            return
-    order = make_generator(seed, "folds").permutation(len(names))
-    for test in np.array_split(order, folds):
-        yield np.setdiff1d(order, test), np.sort(test)
+        for train, test in splitter.split(np.zeros(len(names)), names, groups):
+            if len(test):  # with few groups of unequal size stratification may leave a fold empty
+                yield train, test
 
 
 def _tell(
@@ -148,6 +163,7 @@ def _score_class(name: str, names: NDArray[np.str_], told: NDArray[np.object_]) 
 
 def _learn(
     names: NDArray[np.str_],
+    groups: NDArray[np.int64],
     ids: NDArray[np.int32],
     out: NDArray[np.bool_],
     n_clusters: int,
@@ -156,21 +172,26 @@ def _learn(
     seed: int,
 ) -> tuple[CurvePoint, ...]:
     """Score names made by few labels a class: each fold scored by labels drawn from the others, many times."""
-    largest = int(np.unique(names, return_counts=True)[1].max())
+    largest = max(len(np.unique(groups[names == name])) for name in np.unique(names))
     most = max(largest - -(-largest // folds), 1)
     steps = [*(step for step in STEPS if step < most), most]
     generator = make_generator(seed, "learning curve")
     sums: dict[int, list[float]] = {step: [] for step in steps}
     for repeat in range(REPEATS):
-        for train, test in _folds(names, folds, derive_seed(seed, f"repeat {repeat}")):
+        for train, test in _folds(names, groups, folds, derive_seed(seed, f"repeat {repeat}")):
             shuffled = generator.permutation(train)
+            of_classes = [shuffled[names[shuffled] == name] for name in np.unique(names[train])]
+            independent = [_one_a_group(mine, groups) for mine in of_classes]
             for step in steps:
-                drawn = np.concatenate(
-                    [shuffled[names[shuffled] == name][:step] for name in np.unique(names[train])]
-                )
+                drawn = np.concatenate([mine[:step] for mine in independent])
                 told = np.array(_tell(names[drawn], ids[drawn], ids[test], out[test], n_clusters), object)
                 right = told == names[test]
                 sums[step].append(
                     float(np.mean([right[names[test] == name].mean() for name in np.unique(names[test])]))
                 )
     return tuple(CurvePoint(step, float(np.mean(values))) for step, values in sums.items())
+
+
+def _one_a_group(chosen: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep the first of each group, in their order."""
+    return chosen[np.sort(np.unique(groups[chosen], return_index=True)[1])]

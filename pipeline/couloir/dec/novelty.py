@@ -39,7 +39,7 @@ NOISE_WEIGHT = 0.75
 BODY = 0.9
 """Up to this quantile a surprise is counted; beyond it an exponential tail goes on without end."""
 ASSURED = 0.9
-"""Probability, over the draw of the held-out samples, that the false-reject rate is kept."""
+"""Probability, over the draw of independent held-out samples, that the false-reject rate is kept."""
 
 Floats = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ class Novelty:
         return _surprise(rare, self.rare_body) + NOISE_WEIGHT * _surprise(noise, self.noise_body)
 
     def p_values(self, scores: Floats) -> Floats:
-        """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1; 1 without calibration."""
+        """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1."""
         n = len(self.calibration)
         return np.asarray((1 + n - np.searchsorted(self.calibration, scores, side="left")) / (n + 1))
 
@@ -112,8 +112,10 @@ class Novelty:
 
         Given the held-out samples, the share of known samples at or under k / (n + 1) follows Beta(k,
         n + 1 - k) (Vovk 2012, Conditional validity of inductive conformal predictors). k is the largest
-        for which it is at most ``rate`` with probability ``ASSURED``: the rate is kept not only in the
-        mean over all archives, but in nine of ten. For 5 % at least 45 held-out samples are needed.
+        for which it is at most ``rate`` with probability ``ASSURED``: of independent samples the rate is kept
+        not only in the mean over all archives, but in nine of ten. Windows of one source vary together, so
+        that with them it is kept in fewer, while the mean still lies below ``rate``. For 5 % at least 45
+        held-out samples are needed.
         """
         n = len(self.calibration)
         k = np.arange(1, n + 1)
@@ -128,8 +130,13 @@ class Novelty:
         *,
         rate: float,
     ) -> Verdict:
-        """Score samples and reject those too new, of known ones at most the share ``rate`` by mistake."""
+        """Score samples and reject those too new, of known ones at most the share ``rate`` by mistake.
+
+        Without calibration, of a training that held nothing out, there are scores only.
+        """
         scores = self.score(latent, error, residual)
+        if not len(self.calibration):
+            return without_calibration(scores.astype(np.float32))
         p = self.p_values(scores)
         return Verdict(scores.astype(np.float32), p.astype(np.float32), p <= self.threshold(rate))
 

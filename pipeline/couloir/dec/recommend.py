@@ -1,6 +1,7 @@
 """Recommend a number of clusters from criteria, and say why in one sentence."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,20 +47,18 @@ def recommend(rows: Sequence[Criteria]) -> Recommendation:
         Where no K has all its clusters found again, the one whose weakest cluster is found best.
     """
     gap = choose_by_gap(rows)
-    sound = [row for row in rows if row.weakest - row.weakest_error >= FOUND]
+    sound = [row for row in rows if _assured(row) >= FOUND]
     if not sound:
         best = max(rows, key=lambda row: row.weakest)
         reason = (
             f"{best.clusters} clusters, as a guess: with no number of clusters are all found again from half of "
-            f"the events; with {best.clusters} the weakest is found best (Jaccard {best.weakest:.2f} ± "
-            f"{best.weakest_error:.2f}; {FOUND:g} is asked for)."
+            f"the events; with {best.clusters} the weakest is found best ({_jaccard(best)})."
         )
         return Recommendation(best.clusters, reason, gap)
     chosen = sound[-1]
     reason = (
         f"{chosen.clusters} clusters: the most of which every one is found again from half of the events "
-        f"(the weakest with Jaccard {chosen.weakest:.2f} ± {chosen.weakest_error:.2f}, at least {FOUND:g}; all "
-        f"together with ARI {chosen.stability:.2f}){_others(rows, gap)}."
+        f"(the weakest with {_jaccard(chosen)}; all together with ARI {chosen.stability:.2f}){_others(rows, gap)}."
     )
     if chosen is rows[-1]:
         reason += " More may be found again, too: compare further."
@@ -74,9 +73,26 @@ def choose_by_gap(rows: Sequence[Criteria]) -> int | None:
     return None
 
 
+def _assured(row: Criteria) -> float:
+    return row.weakest - row.weakest_error
+
+
+def _jaccard(row: Criteria) -> str:
+    """Say what the weakest cluster comes to, rounded down, so that what falls short of the bound is not told as it."""
+    assured = math.floor(_assured(row) * 1000) / 1000
+    return (
+        f"Jaccard {row.weakest:.2f} ± {row.weakest_error:.2f}; less its standard error {assured:.3f}, of which at "
+        f"least {FOUND:g} is asked for"
+    )
+
+
 def _others(rows: Sequence[Criteria], gap: int | None) -> str:
     known = [row for row in rows if row.silhouette is not None]
     told = [f"the gap would take {gap}" if gap else "the gap rises to the end"]
     if known:
-        told.insert(0, f"the silhouette would take {max(known, key=lambda row: row.silhouette or -1.0).clusters}")
+        told.insert(0, f"the silhouette would take {max(known, key=_silhouette).clusters}")
     return "; " + ", ".join(told)
+
+
+def _silhouette(row: Criteria) -> float:
+    return -1.0 if row.silhouette is None else row.silhouette

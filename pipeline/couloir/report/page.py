@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from couloir.identifiers import DAY_NS, day_start_ns
+from couloir.identifiers import DAY_NS, HOUR_NS, day_start_ns
 from couloir.report import clusters, days, maps, palette, words
 from couloir.report.data import ReportData
 from couloir.report.figures import coverage, histograms, latent, spectrograms, training, tree
 from couloir.report.figures.canvas import Picture, report_style
-from couloir.report.timebins import HOUR_NS, TimeBins, time_bins
+from couloir.report.timebins import TimeBins, time_bins
 
 STACKED_CLUSTERS = len(palette.BASE)
 """Clusters told apart in the stacked histograms; smaller ones are drawn together in grey."""

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.identifiers import DAY_NS, NS_PER_S
+from couloir.identifiers import DAY_NS, HOUR_NS, NS_PER_S
 from couloir.kernels.hours import hour_counts
 
-HOUR_NS = 3600 * NS_PER_S
 MOST_BINS = 100
 SPREAD_HOURS = 10
 """A span of hours this long, or longer, is no preference: half of evenly spread events fill 12 hours."""

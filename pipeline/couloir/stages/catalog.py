@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from couloir.dec.assign import Assignment
     from couloir.dec.samples import Samples
 
-CATALOG_VERSION = 4
+CATALOG_VERSION = 5
 PCA_COMPONENTS = 30
 
 
@@ -116,7 +116,14 @@ def catalog(
     classes, rows = classify(held.card, table, given)
     known = [theirs or ours for theirs, ours in zip(labels, given, strict=True)]
     table = fill(fill(table, "label", known), "class", classes)
-    naming = judge_names(config, held.card.clusters, given, answers.assignment.cluster, answers.verdict.rejected)
+    naming = judge_names(
+        config,
+        held.card.clusters,
+        given,
+        answers.assignment.cluster,
+        answers.verdict.rejected,
+        onset_ns=archive.column("onset_time"),
+    )
 
     folder = begin(place, check)
     _write_tables(config, folder, table, rows, answers.assignment)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from couloir.identifiers import HOUR_NS
 from couloir.stages.card import Card
 from couloir.store.location import Location
 
@@ -52,9 +53,18 @@ def describe_assignment(
     dict
         What ``assign.json`` holds; ``sentence`` says it to a reader.
     """
-    months = np.asarray(onset_ns).astype("datetime64[ns]").astype("datetime64[M]")
+    onset_ns = np.asarray(onset_ns)
+    months = onset_ns.astype("datetime64[ns]").astype("datetime64[M]")
     rows = [
-        _month(str(month), np.flatnonzero(months == month), assignment, card.clusters, training_sizes, ratios)
+        _month(
+            str(month),
+            np.flatnonzero(months == month),
+            assignment,
+            card.clusters,
+            hours=onset_ns // HOUR_NS,
+            sizes=training_sizes,
+            ratios=ratios,
+        )
         for month in np.unique(months)
     ]
     return {
@@ -89,21 +99,28 @@ def _month(
     mine: NDArray[np.int64],
     assignment: "Assignment",
     clusters: int,
+    *,
+    hours: NDArray[np.int64],
     sizes: Sequence[int] | None,
     ratios: "Ratios | None",
 ) -> dict[str, Any]:
     from couloir.dec.drift import population_stability, stability_by_chance
 
-    counts = np.bincount(assignment.cluster[mine], minlength=clusters)
+    own_hours, hour = np.unique(hours[mine], return_inverse=True)
+    by_hour = np.zeros((len(own_hours), clusters), np.int64)
+    np.add.at(by_hour, (hour, assignment.cluster[mine]), 1)
+    counts = by_hour.sum(axis=0)
+    by_chance = np.inf if sizes is None else stability_by_chance(sizes, by_hour)
     return {
         "month": month,
         "events": len(mine),
+        "hours": len(own_hours),
         "cluster_sizes": counts.tolist(),
         "median_confidence": _median(assignment.confidence[mine]),
         "median_reconstruction_error": _median(assignment.reconstruction_error[mine]),
         "median_novelty": _median(assignment.novelty[mine]),
         "population_stability": None if sizes is None else round(population_stability(sizes, counts), 4),
-        "stability_by_chance": None if sizes is None else round(stability_by_chance(sizes, counts), 4),
+        "stability_by_chance": round(by_chance, 4) if np.isfinite(by_chance) else None,
         "error_ratio": None if ratios is None else _median(ratios.error[mine]),
         "distance_ratio": None if ratios is None else _median(ratios.distance[mine]),
     }
@@ -127,7 +144,7 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
         )
     told = [row for row in rows if row["events"] >= FEWEST] or rows
     furthest = max(told, key=_distance)
-    moved = furthest["population_stability"] > furthest["stability_by_chance"]
+    moved = _has_moved(furthest)
     stability, larger = furthest["population_stability"], max(furthest["error_ratio"], furthest["distance_ratio"])
     if (moved and stability >= _MUCH) or larger >= _LARGER:
         verdict = "The events have drifted from those of the training; train anew before relying on the clusters"
@@ -145,5 +162,11 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
 def _distance(row: dict[str, Any]) -> float:
     """Say how far a month is from training, 1 at the bound of much; shares that may be chance say nothing."""
     larger = max(row["error_ratio"], row["distance_ratio"])
-    moved = row["population_stability"] > row["stability_by_chance"]
-    return float(max(row["population_stability"] / _MUCH if moved else 0.0, (larger - 1) / (_LARGER - 1)))
+    shares = row["population_stability"] / _MUCH if _has_moved(row) else 0.0
+    return float(max(shares, (larger - 1) / (_LARGER - 1)))
+
+
+def _has_moved(row: dict[str, Any]) -> bool:
+    """Say whether a month's shares differ by more than chance; of one hour nothing can be said."""
+    by_chance = row["stability_by_chance"]
+    return by_chance is not None and row["population_stability"] > by_chance

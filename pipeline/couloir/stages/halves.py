@@ -1,6 +1,6 @@
 """Split labels in two halves: one may be looked at while a choice is made, the other scores what was chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from couloir.catalog.events import UTC_NS
 from couloir.catalog.truth import Interval, Matching
 from couloir.config import RunConfig
-from couloir.identifiers import NS_PER_S
+from couloir.identifiers import HOUR_NS, NS_PER_S
+from couloir.stages.naming import name_events
+from couloir.store.events import event_id
 from couloir.store.spectrograms import SpectrogramArchive
-
-HOUR_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,43 @@ class LabelHalves:
     reporting: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, config: RunConfig, archive: SpectrogramArchive, truth: Sequence[Interval]) -> "LabelHalves":
-        """Label the events of an archive and split them, seeded by the run's seed."""
+    def of(
+        cls,
+        config: RunConfig,
+        archive: SpectrogramArchive,
+        truth: Sequence[Interval],
+        by_hand: tuple[Mapping[str, str], Sequence[Interval]] | None = None,
+    ) -> "LabelHalves":
+        """Label the events of an archive as its catalog does, and split them, seeded by the run's seed.
+
+        Parameters
+        ----------
+        config : RunConfig
+        archive : SpectrogramArchive
+        truth : sequence of Interval
+            What `catalog.truth` holds.
+        by_hand : tuple, optional
+            What `catalog.labels` holds, see `read_labels`: for events that meet no interval of the truth.
+
+        Raises
+        ------
+        ConfigError
+            When a label names an event that is not there.
+        """
         bands = [archive.blocks[number].band for number in archive.block_numbers()]
         times = {
             name: pa.array(archive.column(name), pa.int64()).cast(UTC_NS)
             for name in ("start_time", "onset_time", "end_time")
         }
         names = {"network": [b.network for b in bands], "station": [b.station for b in bands]}
-        table = pa.table({**times, **names})
-        matching = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S))
-        return cls(tuple(matching.labels), split_by_hour(archive.column("onset_time"), seed=config.train.seed))
+        starts = archive.column("start_time")
+        ids = [event_id(band, start) for band, start in zip(bands, starts, strict=True)]
+        table = pa.table({**times, **names, "event_id": ids})
+        labels = Matching(table, truth, window_ns=round(config.detect.window_s * NS_PER_S)).labels
+        if by_hand is not None:
+            given = name_events(table, *by_hand, window_s=config.detect.window_s)
+            labels = [theirs or ours for theirs, ours in zip(labels, given, strict=True)]
+        return cls(tuple(labels), split_by_hour(archive.column("onset_time"), seed=config.train.seed))
 
     def tuning_ari(self, clusters: NDArray[np.int32]) -> float | None:
         """Give the ARI of clusters (N,) with the tuning half's labels; None where there are none."""

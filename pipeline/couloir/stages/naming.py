@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from couloir.catalog.truth import Interval, Matching
 from couloir.config import RunConfig
 from couloir.errors import ConfigError, CouloirWarning
-from couloir.identifiers import NS_PER_S
+from couloir.identifiers import HOUR_NS, NS_PER_S
 from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 
@@ -76,11 +76,15 @@ def judge_names(
     labels: Sequence[str | None],
     clusters: NDArray[np.int32],
     rejected: NDArray[np.bool_],
+    *,
+    onset_ns: NDArray[np.int64],
 ) -> "Naming | None":
-    """Score the names of so many clusters by cross-validation; None without labels."""
+    """Score the names of so many clusters by cross-validation over whole hours; None without labels."""
     from couloir.dec.naming import score_names
 
-    return score_names(labels, clusters, count, rejected=rejected, seed=config.train.seed)
+    return score_names(
+        labels, clusters, count, groups=onset_ns // HOUR_NS, rejected=rejected, seed=config.train.seed
+    )
 
 
 def write_naming(place: Location, naming: "Naming | None") -> None:
@@ -104,9 +108,16 @@ def read_naming(place: Location) -> "Naming | None":
 
 
 def naming_in_words(naming: "Naming") -> str:
-    """Say how many labels a class were enough."""
+    """Say how many labels a class were enough, and what the scores are worth."""
     curve = ", ".join(f"{point.labels}: {point.score:.3f}" for point in naming.curve)
+    enough = f"{naming.enough} labels a class"
+    if naming.groups is None:
+        return (
+            f"All labels are of one hour, so that the {naming.folds} folds are of single windows and those of one "
+            f"source may name each other: these scores are too good. {enough} come within one point of the best "
+            f"mean recall ({curve})."
+        )
     return (
-        f"{naming.enough} labels a class come within one point of the best mean recall, over {naming.folds} folds "
-        f"({curve})."
+        f"{enough}, each of another hour, come within one point of the best mean recall, over {naming.folds} "
+        f"folds of whole hours ({naming.groups:,} with labels; {curve})."
     )

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from couloir.config import RunConfig, content_hash
+from couloir.identifiers import HOUR_NS
 from couloir.stages.background import make_background
 from couloir.stages.card import Card
 from couloir.stages.held import Mark, is_imported
-from couloir.stages.train import BACKGROUND, HOUR_NS
+from couloir.stages.train import BACKGROUND
 from couloir.store.documents import CATALOG_AGAIN, read_document
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive

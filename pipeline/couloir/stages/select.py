@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from couloir.catalog.truth import read_truth
+from couloir.catalog.truth import read_labels, read_truth
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import ConfigError, TrainingError
@@ -17,6 +17,7 @@ from couloir.stages.marks import begin, complete, is_current
 from couloir.stages.settings import TRAINING_VERSION, detection_hash, output_of
 from couloir.stages.train import Progress, in_memory, quieten_tensorflow
 from couloir.store.location import Location
+from couloir.store.sealed import Checksum
 from couloir.store.spectrograms import SpectrogramArchive
 
 SELECT_VERSION = 1
@@ -76,6 +77,8 @@ def select(
     ------
     TrainingError
         When there are too few events.
+    ConfigError
+        When `catalog.truth` or `catalog.labels` cannot be read, or names an event that is not there.
     """
     place = output_of(config) / FOLDER
     mark = _mark(config, archive, numbers, refine)
@@ -87,10 +90,10 @@ def select(
             f"{2 * max(numbers)} are needed. Detect over more days or stations, or end --select-k at "
             f"{len(archive) // 2}."
         )
+    halves = _label_halves(config, archive)
     quieten_tensorflow()
     work = _Work(config, archive, place / _KEPT, progress=progress, check_stop=check_stop)
     work.prepare(place / _CHECKPOINT, checkpoint_s)
-    halves = _label_halves(config, archive)
     rows, labels = [], {}
     for done, clusters in enumerate(numbers):
         progress("compare", done, len(numbers), f"{clusters} clusters")
@@ -113,7 +116,7 @@ def _pretraining(config: RunConfig) -> str:
 def _mark(
     config: RunConfig, archive: SpectrogramArchive, numbers: Sequence[int], refine: int | None
 ) -> dict[str, Any]:
-    truth = _truth_place(config)
+    truth, by_hand = _label_places(config)
     return {
         "version": SELECT_VERSION,
         "training": _pretraining(config),
@@ -121,7 +124,8 @@ def _mark(
         "archive": archive.digest,
         "clusters": list(numbers),
         "refine": refine,
-        "truth": content_hash(truth.read_text()) if truth else None,
+        "truth": _checksum(truth),
+        "labels": _checksum(by_hand),
     }
 
 
@@ -261,9 +265,23 @@ def _conclude(
 
 
 def _label_halves(config: RunConfig, archive: SpectrogramArchive) -> LabelHalves | None:
-    truth = _truth_place(config)
-    return LabelHalves.of(config, archive, read_truth(truth)) if truth else None
+    truth, by_hand = _label_places(config)
+    if truth is None and by_hand is None:
+        return None
+    return LabelHalves.of(
+        config, archive, read_truth(truth) if truth else [], read_labels(by_hand) if by_hand else None
+    )
 
 
-def _truth_place(config: RunConfig) -> Location | None:
-    return Location(config.catalog.truth, config.archive.storage_options) if config.catalog.truth else None
+def _label_places(config: RunConfig) -> tuple[Location | None, Location | None]:
+    """Give the places of ``catalog.truth`` and ``catalog.labels``; None where they are not given."""
+    truth, by_hand = (
+        Location(url, config.archive.storage_options) if url else None
+        for url in (config.catalog.truth, config.catalog.labels)
+    )
+    return truth, by_hand
+
+
+def _checksum(place: Location | None) -> str | None:
+    data = place.read_bytes() if place else None
+    return None if data is None else Checksum.of(data).sha256

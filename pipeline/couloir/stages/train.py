@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from couloir.config import RunConfig, content_hash
 from couloir.dec.keeper import EVERY_S, Keeper, never_stop
 from couloir.errors import MissingStageError
-from couloir.identifiers import NS_PER_S
+from couloir.identifiers import HOUR_NS
 from couloir.stages.background import make_background
 from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
@@ -35,7 +35,6 @@ TRAINED_FILES = (*MODEL_FILES, "novelty.npz")
 """Of a model that was trained here; imported weights bring no calibration, another output's model does."""
 BACKGROUND = 400
 """Spectrograms of noise by which novelty knows noise."""
-HOUR_NS = 3600 * NS_PER_S
 _CHECKPOINT = "checkpoint"
 _MEMORY_SHARE = 0.6
 
