@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from couloir.identifiers import HOUR_NS
 from couloir.stages.card import Card
+from couloir.store.documents import read_document
 from couloir.store.location import Location
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def write_description(place: Location, described: dict[str, Any]) -> None:
 
 def read_sentence(place: Location) -> str | None:
     """Read the sentence of ``assign.json``; None where the catalog is of a model trained on its events."""
-    text = (place / NAME).read_text()
-    return None if text is None else str(json.loads(text)["sentence"])
+    again = "Remove it and run `couloir assign` again."
+    return read_document(place / NAME, lambda held: str(held["sentence"]), remedy=again)
 
 
 def training_sizes(metrics: str | None) -> list[int] | None:
