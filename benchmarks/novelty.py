@@ -8,6 +8,7 @@ import argparse
 import datetime as dt
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
+from couloir.config import TrainConfig
 from couloir.dec.holdout import hold_out
 from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
 from couloir.identifiers import HOUR_NS, day_start_ns
@@ -45,31 +47,60 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     spec = SynthSpec(start=FIRST, days=arguments.days, stations=arguments.stations, seed=arguments.archive)
-    events, noise, background = synthesise(spec, background=400, seed=1)
+    settings = settings_of(arguments.preset)
+    left_out = [names.split(",") for names in arguments.out.split()]
+    trainings = [Training(out, arguments.days, arguments.most, settings) for out in left_out]
+    events, noise, backgrounds = synthesise(
+        spec, background=400, seed=1, trained=[training.fit for training in trainings]
+    )
     print(f"archive {arguments.archive}: {len(events)} events")
     print("class left out, score: AUC of its events, AUC of background, false rejects and share caught at 5 %")
-    for out in arguments.out.split():
-        measure(
-            events,
-            noise,
-            background,
-            out=out.split(","),
-            days=arguments.days,
-            preset=arguments.preset,
-            most=arguments.most,
-            kept=arguments.kept and arguments.kept / f"{arguments.archive}-{out}",
-        )
+    for training, background in zip(trainings, backgrounds, strict=True):
+        kept = arguments.kept and arguments.kept / f"{arguments.archive}-{','.join(training.out)}"
+        measure(events, noise, background, training, kept=kept)
+
+
+def settings_of(preset: str) -> TrainConfig:
+    nowhere = {"archive": {"url": "-", "start": FIRST, "end": FIRST + dt.timedelta(1)}, "output": {"url": "-"}}
+    return build({"preset": preset, **nowhere}).train
+
+
+@dataclass(frozen=True)
+class Training:
+    """Hold what a model is trained on: events before the last day, without the classes left out."""
+
+    out: list[str]
+    days: int
+    most: int
+    settings: TrainConfig
+
+    def is_new(self, events: Pictures) -> NDArray[np.bool_]:
+        """Say which events are of the classes left out."""
+        return np.isin(events.labels, self.out)
+
+    def is_last(self, events: Pictures) -> NDArray[np.bool_]:
+        """Say which events are of the last day."""
+        return events.onsets >= day_start_ns(FIRST + dt.timedelta(days=self.days - 1))
+
+    def split(self, events: Pictures) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Choose events, at most `most`; give them, and which of them are trained on and which held out."""
+        earlier = np.flatnonzero(~self.is_new(events) & ~self.is_last(events))
+        some = np.random.default_rng(0).choice(earlier, min(self.most, len(earlier)), replace=False)
+        chosen = np.sort(some)
+        return chosen, *hold_out(len(chosen), self.settings, events.onsets[chosen] // HOUR_NS)
+
+    def fit(self, events: Pictures) -> NDArray[np.int64]:
+        """Give the events that are trained on."""
+        chosen, fit, _ = self.split(events)
+        return chosen[fit]
 
 
 def measure(
     events: Pictures,
     noise: Pictures,
     background: NDArray[np.float16] | None,
+    training: Training,
     *,
-    out: list[str],
-    days: int,
-    preset: str,
-    most: int,
     kept: Path | None = None,
 ) -> dict[str, float]:
     """Train without some classes, print how well each score finds them, and give the numbers of the one used."""
@@ -77,12 +108,8 @@ def measure(
     from couloir.dec.assign import assign, load_model
     from couloir.dec.training import METRICS, MODEL, train
 
-    nowhere = {"archive": {"url": "-", "start": FIRST, "end": FIRST + dt.timedelta(1)}, "output": {"url": "-"}}
-    settings = build({"preset": preset, **nowhere}).train
-    new = np.isin(events.labels, out)
-    last = events.onsets >= day_start_ns(FIRST + dt.timedelta(days=days - 1))
-    earlier = np.flatnonzero(~new & ~last)
-    chosen = np.sort(np.random.default_rng(0).choice(earlier, min(most, len(earlier)), replace=False))
+    settings, new, last = training.settings, training.is_new(events), training.is_last(events)
+    chosen, fit, held = training.split(events)
     known, groups = events[chosen], events.onsets[chosen] // HOUR_NS
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
@@ -90,7 +117,6 @@ def measure(
         if not (folder / METRICS).exists():
             train(known.spectrograms, settings, folder=folder, groups=groups, background=background)
         model = load_model(folder / MODEL)
-    fit, held = hold_out(len(known), settings, groups)
     parts = {
         "fit": known.spectrograms[fit],
         "held": known.spectrograms[held],
@@ -106,7 +132,7 @@ def measure(
         background=None if background is None else assign(model, background).place,
     ).calibrated(*said["held"].place)
     seconds = time.perf_counter() - begun
-    print(f"{','.join(out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
+    print(f"{','.join(training.out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
     nearest = NearestNeighbors(n_neighbors=10).fit(said["fit"].latent)
     latent_alone = _latent_density(novelty, said, gaussians=2 * settings.clusters)
     scores = {

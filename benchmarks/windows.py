@@ -2,7 +2,7 @@
 
 import datetime as dt
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import fsspec
@@ -47,9 +47,14 @@ class Pictures:
 
 
 def synthesise(
-    spec: SynthSpec, *, background: int, seed: int = 0, sections: dict[str, dict[str, object]] | None = None
-) -> tuple[Pictures, Pictures, NDArray[np.float16] | None]:
-    """Detect in a synthetic archive; give its events, noise between them, and noise as training makes it.
+    spec: SynthSpec,
+    *,
+    background: int,
+    seed: int = 0,
+    sections: dict[str, dict[str, object]] | None = None,
+    trained: Sequence[Callable[[Pictures], NDArray[np.int64]]],
+) -> tuple[Pictures, Pictures, list[NDArray[np.float16] | None]]:
+    """Detect in a synthetic archive; give its events, noise between them, and noise as each training makes it.
 
     Parameters
     ----------
@@ -61,6 +66,8 @@ def synthesise(
         Places the windows of noise.
     sections
         Of the run file, beside archive and output.
+    trained
+        Each chooses events that a model is trained on: the training's noise is made of what precedes these alone.
     """
     with tempfile.TemporaryDirectory() as folder:
         truth = read_truth(Location(write_archive(f"{folder}/archive", spec)))
@@ -74,7 +81,8 @@ def synthesise(
             }
         )
         events = events_of(config, truth)
-        made = make_background(open_archive(config, plan(config)), config, count=BACKGROUND)
+        archive = open_archive(config, plan(config))
+        made = [make_background(archive, config, count=BACKGROUND, among=choose(events)) for choose in trained]
         return events, noise_of(config, truth, background, seed=seed), made
 
 

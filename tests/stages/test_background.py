@@ -30,6 +30,17 @@ def test_background_has_the_spectra_of_noise_and_none_of_the_events(busy, run):
     np.testing.assert_array_equal(background, make_background(made.archive, made.config, count=30))
 
 
+def test_only_events_that_are_given_lend_their_noise(busy, run):
+    made = run(detect={"before_onset_s": 10.0})
+    some = np.arange(0, len(made.archive), 2)
+    asked, waveforms = [], made.archive.waveforms
+    made.archive.waveforms = lambda rows: asked.append(rows) or waveforms(rows)
+    make_background(made.archive, made.config, count=5, among=some)
+    assert len(asked[0])
+    assert set(asked[0]) <= set(some)
+    assert make_background(made.archive, made.config, count=5, among=some[:0]) is None
+
+
 def test_of_each_sensor_the_quietest_half_is_taken_against_its_median_and_scaled_to_one():
     loudness = np.array([8, 1, 2, 9, 3, 4, 7, 6, 5, 10, 50, 20, 30], np.float32)
     sensors = np.array(["A"] * 10 + ["B"] * 3)

@@ -82,6 +82,30 @@ def test_the_hours_held_out_are_those_of_training(imported, monkeypatch):
     np.testing.assert_allclose(p, (1 + at_least) / 9, rtol=1e-5)
 
 
+def record_background(monkeypatch, module):
+    """Record which events lend their noise."""
+    asked = []
+    monkeypatch.setattr(module, "make_background", lambda *_, among, **__: asked.append(among))
+    return asked
+
+
+def test_noise_of_hours_held_out_is_not_looked_at(imported, monkeypatch):
+    from couloir.dec.holdout import hold_out
+    from couloir.stages import train as training
+
+    monkeypatch.setattr(newness, "FEWEST", 5)
+    config, archive = imported
+    by_import, by_training = (record_background(monkeypatch, module) for module in (newness, training))
+    assign(config, archive)
+    seeds = changed(config, seeds=(42, 7))
+    train_quietly(seeds, archive, replace_imported=True)
+    hours = archive.column("onset_time") // HOUR_NS
+    fits = [hold_out(len(archive), seeds.train.of_seed(seed), hours)[0] for seed in (42, 7)]
+    assert (fits[0] != fits[1]).any()
+    for asked, fit in zip([*by_import, *by_training], [fits[0], *fits], strict=True):
+        np.testing.assert_array_equal(asked, fit)
+
+
 def test_another_seed_or_share_makes_the_catalog_of_an_imported_model_anew(imported):
     config, archive = imported
     assert assign(config, archive)

@@ -78,7 +78,7 @@ def _assured(row: Criteria) -> float:
 
 
 def _jaccard(row: Criteria) -> str:
-    """Say what the weakest cluster comes to, rounded down: what falls short of the bound is not told as it."""
+    """Say what the weakest cluster comes to; rounded down, so that nothing short of the bound reads as it."""
     assured = math.floor(_assured(row) * 1000) / 1000
     return (
         f"Jaccard {row.weakest:.2f} ± {row.weakest_error:.2f}; less its standard error {assured:.3f}, of which at "

@@ -22,7 +22,9 @@ _FRAMES = 4
 """Frames that fit before an onset, at least; with fewer there is no background."""
 
 
-def make_background(archive: SpectrogramArchive, config: RunConfig, *, count: int) -> NDArray[np.float16] | None:
+def make_background(
+    archive: SpectrogramArchive, config: RunConfig, *, count: int, among: NDArray[np.int64] | None = None
+) -> NDArray[np.float16] | None:
     """Make spectrograms of noise by setting the frames before several events of one sensor side by side.
 
     A window begins `detect.before_onset_s` before its onset: what is before is noise of that sensor. The
@@ -35,6 +37,9 @@ def make_background(archive: SpectrogramArchive, config: RunConfig, *, count: in
     config : RunConfig
     count : int
         Spectrograms to make.
+    among : ndarray of int64, optional
+        Events whose noise may be taken, by their places in the archive; all of them when not given. What is
+        calibrated on other events is to know nothing of these.
 
     Returns
     -------
@@ -49,6 +54,8 @@ def make_background(archive: SpectrogramArchive, config: RunConfig, *, count: in
         return None
     generator = make_generator(config.train.seed, "background")
     chosen = np.flatnonzero((archive.column("window") == 0) & (archive.column("coverage") == 1))
+    if among is not None:
+        chosen = np.intersect1d(chosen, among)
     if len(chosen) > EVENTS:
         chosen = np.sort(generator.choice(chosen, EVENTS, replace=False))
     if not len(chosen):

@@ -104,7 +104,7 @@ def _calibrate_here(
     fit, held = hold_out(len(assignment), config.train, archive.column("onset_time") // HOUR_NS)
     if len(held) < FEWEST:
         return None
-    background = make_background(archive, config, count=BACKGROUND)
+    background = make_background(archive, config, count=BACKGROUND, among=fit)
     novelty = fit_novelty(
         *assignment.at(fit).place,
         clusters=card.clusters,

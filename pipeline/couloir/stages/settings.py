@@ -18,7 +18,7 @@ from couloir.store.location import Location
 
 DETECTION_VERSION = 3
 """Raised whenever detection or spectrograms of the same settings come out otherwise than before."""
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Raised whenever training with the same settings comes out otherwise than before."""
 _VERTICAL = 2
 _TOGETHER = 8

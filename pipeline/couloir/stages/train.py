@@ -94,11 +94,12 @@ def train(
     if is_imported(held_mark(config)) and not replace_imported:
         return False
     quieten_tensorflow()
+    from couloir.dec.holdout import hold_out
     from couloir.dec.training import train as train_dec
 
     with _working_folder() as folder:
         samples = in_memory(archive, check_stop)
-        background = make_background(archive, config, count=BACKGROUND) if config.train.holdout else None
+        groups = archive.column("onset_time") // HOUR_NS
 
         def train_one(one: RunConfig, checkpoint: Location, here: Path) -> NDArray[np.int32]:
             keeper = Keeper(
@@ -108,13 +109,15 @@ def train(
                 check_stop=check_stop,
             )
             told = progress if one is config else _of_seed(one, config, progress)
+            fit, _ = hold_out(len(archive), one.train, groups)
+            background = make_background(archive, one, count=BACKGROUND, among=fit) if one.train.holdout else None
             trained = train_dec(
                 samples,
                 one.train,
                 folder=here,
                 progress=told,
                 keeper=keeper,
-                groups=archive.column("onset_time") // HOUR_NS,
+                groups=groups,
                 background=background,
             )
             np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
