@@ -55,10 +55,12 @@ def main() -> None:
         import_model(config, str(arguments.data / "luhu-model" / "dcec_model_final.h5"))
         network = load_model(Path(folder) / "model" / "dec.keras")
         events = events_of(config, truth)
-        made = make_background(open_archive(config, plan(config)), config, count=BACKGROUND)
         noise = noise_of(config, truth, arguments.background, seed=1)
-        said = [assign(network, pictures) for pictures in (events.spectrograms, noise.spectrograms, made)]
-    of_events, of_noise, of_made = said
+        of_events, of_noise = (assign(network, pictures.spectrograms) for pictures in (events, noise))
+        archive, made = open_archive(config, plan(config)), []
+        for seed in range(arguments.draws):
+            fit, _, _ = parts_of(events, seed)
+            made.append(assign(network, make_background(archive, config, count=BACKGROUND, among=fit)))
     print(f"{len(of_events)} events, {len(of_noise)} windows of background")
     clusters = np.bincount(of_noise.cluster, minlength=of_noise.q.shape[1])
     print(f"background falls into clusters {clusters.tolist()}, mean confidence {of_noise.confidence.mean():.2f}")
@@ -66,11 +68,18 @@ def main() -> None:
     ratios = ratios_to_training(network, of_noise)
     print(f"ratio to medians: AUC {auc(medians, np.maximum(ratios.distance, ratios.error)):.3f}")
     print(f"error: AUC {auc(of_events.reconstruction_error, of_noise.reconstruction_error):.3f}")
-    for name, known in (("noise before onsets", of_made), ("no noise", None)):
-        rows = [draw(config, events, of_events, of_noise, known, seed=seed) for seed in range(arguments.draws)]
+    for name, known in (("noise before onsets", made), ("no noise", [None] * arguments.draws)):
+        rows = [draw(config, events, of_events, of_noise, one, seed=seed) for seed, one in enumerate(known)]
         means, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
         told = zip(("AUC", "AUC against labelled events", "caught", "events rejected"), means, spread, strict=True)
         print(f"{name}: " + ", ".join(f"{what} {mean:.3f} +- {std:.3f}" for what, mean, std in told))
+
+
+def parts_of(pictures: Pictures, seed: int) -> list[NDArray[np.int64]]:
+    """Give the events to fit to, to calibrate on and to test: three fifths, one and one of the spans of time."""
+    spans, span = np.unique(pictures.onsets // SPAN_NS, return_inverse=True)
+    fifths = np.random.default_rng(seed).permutation(np.arange(len(spans)) * 5 // len(spans))[span]
+    return [np.flatnonzero(np.isin(fifths, part)) for part in ([0, 1, 2], [3], [4])]
 
 
 def draw(
@@ -83,9 +92,7 @@ def draw(
     seed: int,
 ) -> tuple[float, float, float, float]:
     """Fit, calibrate and test on spans of time drawn at random; give both AUCs, noise caught, events rejected."""
-    spans, span = np.unique(pictures.onsets // SPAN_NS, return_inverse=True)
-    fifths = np.random.default_rng(seed).permutation(np.arange(len(spans)) * 5 // len(spans))[span]
-    fit, held, test = (np.flatnonzero(np.isin(fifths, part)) for part in ([0, 1, 2], [3], [4]))
+    fit, held, test = parts_of(pictures, seed)
     novelty = fit_novelty(
         *events.at(fit).place,
         clusters=events.q.shape[1],
