@@ -14,7 +14,8 @@ ODD = "rockfall [/small] [red] :rocket:"
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+    for console in (terminal.out, terminal.console):  # they may be older than the test
+        monkeypatch.setattr(console, "_width", 300)
 
 
 def row(name):
