@@ -91,7 +91,7 @@ def test_data_that_is_not_there_is_refused_by_name(benchmark):
     samples = benchmark("samples")
     with pytest.raises(SystemExit, match=r"nowhere\.h5, for usps, is not there"):
         samples.load("usps=nowhere.h5")
-    with pytest.raises(SystemExit, match="give usps=FILE.h5, mnist=FOLDER"):
+    with pytest.raises(SystemExit, match=r"give usps=FILE\.h5, mnist=FOLDER"):
         samples.load("digits")
 
 
