@@ -114,7 +114,7 @@ def run_preset(data: DataSet, method: str, settings: TrainConfig, folder: Path) 
         "collapse": list(trained.collapse),
         "weights_sha256": metrics["weights_sha256"],
         "backend": metrics["backend"],
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude_defaults=True),
     }
 
 
