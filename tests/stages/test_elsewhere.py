@@ -93,6 +93,17 @@ def test_it_says_of_the_same_events_what_it_said_there_and_rejects_the_same(trai
     assert (verified(config).problems, verified(config).missing) == ((), ())
 
 
+def test_a_calibration_that_is_damaged_is_told_and_names_the_output(trained, here):
+    config, archive = here
+    import_model(config, str(model_of(trained[0])))
+    path = model_of(config) / "novelty.npz"
+    path.write_bytes(
+        path.read_bytes()[:4].ljust(path.stat().st_size, b"?")
+    )  # the size is right: a zip that is none
+    with pytest.raises(DamagedError, match=r"model/novelty\.npz is damaged.*couloir model import"):
+        catalog(config, archive)
+
+
 def test_names_and_provenance_travel_through_any_number_of_outputs(trained, here, detected, tmp_path):
     config, _ = here
     import_model(config, str(model_of(trained[0])), names={0: "vehicle", 2: "rockfall"})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def _read(config: RunConfig, path: Path, read: Callable[[Path], T]) -> T:
     """Read a file of the output's model, and say which one is damaged."""
     try:
         return read(path)
-    except (ValueError, TypeError, AttributeError, EOFError) as error:
+    except (ValueError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         place = output_of(config) / "model"
         raise DamagedError(
             f"{place / path.name} is damaged ({error}). Remove it and run `couloir train` again, or "
@@ -130,4 +131,4 @@ def _load_novelty(config: RunConfig, files: Mapping[str, Path], here: Path) -> "
         if NOVELTY not in held_files(config):
             return None
         path.write_bytes((output_of(config) / "model" / NOVELTY).read_bytes() or b"")
-    return load_novelty(path)
+    return _read(config, path, load_novelty)
