@@ -135,17 +135,18 @@ def measure(
     print(f"{','.join(training.out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
     nearest = NearestNeighbors(n_neighbors=10).fit(said["fit"].latent)
     latent_alone = _latent_density(novelty, said, gaussians=2 * settings.clusters)
+    rare = {k: novelty.rareness(a.latent, a.residual) for k, a in said.items()}
+    noise = {k: novelty.likeness_to_noise(a.latent, a.reconstruction_error) for k, a in said.items()}
     scores = {
         "larger ratio to the cluster's medians": {k: a.novelty for k, a in said.items()},
         "log reconstruction error": {k: np.log(a.reconstruction_error) for k, a in said.items()},
         "distance to 10 neighbours": {k: nearest.kneighbors(a.latent)[0].mean(axis=1) for k, a in said.items()},
         "1 - confidence": {k: 1 - a.confidence for k, a in said.items()},
         "density of the latent vector": latent_alone,
-        "density of latent vector and residual": {k: novelty._answers(*a.place)[0] for k, a in said.items()},
-        "likeness to noise": {k: novelty._answers(*a.place)[1] for k, a in said.items()},
+        "density of latent vector and residual": rare,
+        "likeness to noise": noise,
         "latent density + likeness to noise": {
-            k: values + _surprise(novelty._answers(*said[k].place)[1], novelty.noise_body)
-            for k, values in _surprises(latent_alone).items()
+            k: values + _surprise(noise[k], novelty.noise_body) for k, values in _surprises(latent_alone).items()
         },
         "sum of both surprises (used)": {k: novelty.score(*a.place) for k, a in said.items()},
     }

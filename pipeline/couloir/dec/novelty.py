@@ -99,7 +99,7 @@ class Novelty:
         self, latent: NDArray[np.float32], error: NDArray[np.float32], residual: NDArray[np.float32]
     ) -> Floats:
         """Give the score (N,) of latent vectors (N, D), errors (N,) and residuals (N, R); larger is newer."""
-        rare, noise = self._answers(latent, error, residual)
+        rare, noise = self.rareness(latent, residual), self.likeness_to_noise(latent, error)
         return _surprise(rare, self.rare_body) + NOISE_WEIGHT * _surprise(noise, self.noise_body)
 
     def p_values(self, scores: Floats) -> Floats:
@@ -146,16 +146,20 @@ class Novelty:
         """Give the same score, calibrated on the latent vectors, errors and residuals of held-out samples."""
         return replace(self, calibration=np.sort(self.score(latent, error, residual)))
 
-    def _answers(
-        self, latent: NDArray[np.float32], error: NDArray[np.float32], residual: NDArray[np.float32]
-    ) -> tuple[Floats, Floats]:
-        reduced = (latent.astype(np.float64) - self.centre) @ self.basis
-        places = np.column_stack([reduced, (residual - self.residual_centre) @ self.residual_basis])
-        rare = -log_density(places, self.weights, self.means, self.precisions)
-        log_error = (_log(error) - self.error_scale[0]) / self.error_scale[1]
+    def rareness(self, latent: NDArray[np.float32], residual: NDArray[np.float32]) -> Floats:
+        """Answer (N,) how rare samples are: minus the log density of latent vector and residual."""
+        places = np.column_stack([self._reduce(latent), (residual - self.residual_centre) @ self.residual_basis])
+        return -log_density(places, self.weights, self.means, self.precisions)
+
+    def likeness_to_noise(self, latent: NDArray[np.float32], error: NDArray[np.float32]) -> Floats:
+        """Answer (N,) how like noise samples are: log odds, or the log error where no background was known."""
+        log_error: Floats = (_log(error) - self.error_scale[0]) / self.error_scale[1]
         if not len(self.noise):
-            return rare, log_error
-        return rare, self.noise[0] + _products(reduced, log_error) @ self.noise[1:]
+            return log_error
+        return np.asarray(self.noise[0] + _products(self._reduce(latent), log_error) @ self.noise[1:])
+
+    def _reduce(self, latent: NDArray[np.float32]) -> Floats:
+        return np.asarray((latent.astype(np.float64) - self.centre) @ self.basis)
 
 
 def fit_novelty(
@@ -211,7 +215,7 @@ def fit_novelty(
     if background is not None and len(background[0]):
         known = _products((background[0] - centre) @ basis, (_log(background[1]) - scale[0]) / scale[1])
         fitted = replace(fitted, noise=_tell_apart(_products(reduced, (logs - scale[0]) / scale[1]), known))
-    _, noise = fitted._answers(latent, error, residual)
+    noise = fitted.likeness_to_noise(latent, error)
     return replace(fitted, rare_body=_body(-unseen), noise_body=_body(noise))
 
 

@@ -172,9 +172,10 @@ class _Work:
 
 def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> Trained:
     """Train with batches of one size."""
-    samples, seen, fit, keeper = work.samples, work.seen, work.fit, work.keeper
+    samples, seen, keeper = work.samples, work.seen, work.keeper
     settings = wanted.model_copy(update={"batch": batch})
-    notes = (*note_batch(wanted, len(fit)), *note_memory(wanted, batch, count=len(fit)))
+    count = len(work.fit)
+    notes = (*note_batch(wanted, count), *note_memory(wanted, batch, count=count))
     work.folder.mkdir(parents=True, exist_ok=True)
     (work.folder / METRICS).unlink(missing_ok=True)
     with TrainingLog(work.folder / LOG, earlier=earlier.get("log")) as log:
@@ -197,18 +198,12 @@ def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> T
         seconds = log.seconds
         known = work.background
         noise = None if known is None else _assign(model, known, progress=no_progress, keeper=keeper)
-    keep_reference(model, assignment.at(fit))
-    novelty = fit_novelty(
-        *assignment.at(fit).place,
-        clusters=settings.clusters,
-        seed=settings.seed,
-        background=None if noise is None else noise.place,
-    )
+    keep_reference(model, assignment.at(work.fit))
     notes = (*notes, *note_collapse(clustered))
-    save_model(model, work.folder / MODEL)
-    save_novelty(novelty.calibrated(*assignment.at(work.held).place), work.folder / NOVELTY)
     metrics = gather_metrics(model, assignment, settings=settings, clustered=clustered, notes=notes)
-    own = {"batch": min(settings.batch, len(fit)), "held_out": len(work.held), "seconds": round(seconds, 1)}
+    own = {"batch": min(batch, count), "held_out": len(work.held), "seconds": round(seconds, 1)}
+    save_model(model, work.folder / MODEL)
+    _save_novelty(work, settings, assignment, noise)
     write_metrics({**metrics, **own}, work.folder / METRICS)
     warn_collapse(clustered)
     return Trained(
@@ -220,6 +215,17 @@ def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> T
         collapse=clustered.kept_collapse,
         notes=notes,
     )
+
+
+def _save_novelty(work: _Work, settings: TrainConfig, assignment: Assignment, noise: Assignment | None) -> None:
+    """Fit novelty to the samples trained on, calibrate it on those held out, and write it."""
+    novelty = fit_novelty(
+        *assignment.at(work.fit).place,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        background=None if noise is None else noise.place,
+    )
+    save_novelty(novelty.calibrated(*assignment.at(work.held).place), work.folder / NOVELTY)
 
 
 def _identify(samples: Samples, settings: TrainConfig) -> dict[str, str]:
