@@ -6,31 +6,17 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from couloir.identifiers import Pattern
+from couloir.section import Positive, Section, Share
+from couloir.sites import SlurmConfig
 
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Kernel = Annotated[int, Field(ge=1, le=9)]
 
 _SHORTEST_SEGMENT = 8
 """Samples of the shortest segment of a spectrogram that has a shape."""
 BAND_PRIORITY = ("HH", "EH", "CH", "BH", "DH", "SH", "GH", "FH", "HN", "EN", "BN", "DP", "GP")
-
-
-class Section(BaseModel):
-    """Refuse unknown keys, and never change once made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 _SECRET = re.compile(
@@ -392,10 +378,17 @@ class CatalogConfig(Section):
 class ComputeConfig(Section):
     """Where and how widely detection runs."""
 
-    kind: Literal["local", "threads", "serial"] = "local"
-    """`local`: a Dask cluster of processes on this machine; `threads`, `serial`: for debugging."""
+    kind: Literal["local", "threads", "serial", "dask", "slurm"] = "local"
+    """`local`: a Dask cluster of processes on this machine; `dask`: one that is there already; `slurm`: set by
+    couloir submit; `threads`, `serial`: for debugging."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Worker processes; as many as cores when not given."""
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://[^\s/]+:\d+$")] | None = None
+    """With kind dask: where its scheduler listens, like tls://host:8786."""
+    tls: str | None = None
+    """Folder with tls.pem and tls.key, by which the processes of a Dask cluster know each other."""
+    dashboard: str = "127.0.0.1:0"
+    """Where the dashboard of a Dask scheduler that Couloir starts listens; to have one, install bokeh."""
     memory_gb: Positive = 2.0
     """Memory limit of a worker, GB."""
     read_ahead_mb: Annotated[float, Field(ge=0)] = 256.0
@@ -404,6 +397,16 @@ class ComputeConfig(Section):
     """When no task has ended for this long, those that run are given up and told as failed, s."""
     max_failed_fraction: Share = 0.1
     """The run's exit code is not 0 when more station-days than this are unreadable or failed."""
+    slurm: SlurmConfig = Field(default_factory=SlurmConfig)
+    """What `couloir submit slurm` asks of a site."""
+
+    @model_validator(mode="after")
+    def _check_scheduler(self) -> Self:
+        if self.kind == "dask" and self.scheduler is None:
+            raise ValueError("kind dask needs `scheduler`: where the cluster's scheduler listens, tls://host:8786")
+        if self.scheduler and self.scheduler.startswith("tls:") and self.tls is None:
+            raise ValueError(f"{self.scheduler} needs `tls`: the folder of the certificates of that cluster")
+        return self
 
 
 class RunConfig(Section):

@@ -49,6 +49,10 @@ class MissingStageError(CouloirError, FileNotFoundError):
     """Say that a stage needs what an earlier stage has not yet written."""
 
 
+class ClusterError(CouloirError, RuntimeError):
+    """Say that a cluster refuses a job, does not answer, or is gone."""
+
+
 class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
 

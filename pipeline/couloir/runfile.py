@@ -123,20 +123,36 @@ def template(
         f"preset: luhu  # one of: {', '.join(PRESETS)}",
     ]
     for name, section in _sections():
-        lines += ["", f"{name}:  # {_one_line(section.__doc__)}"]
-        for key, info in section.model_fields.items():
-            lines.append(f"  # {_one_line(info.description)}")
-            given = key in values.get(name, {})
-            value = values[name][key] if given else info.get_default(call_default_factory=True)
-            shown = yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000).split("\n...")[0].strip()
-            lines.append(f"  {'' if given else '# '}{key}: {shown}")
+        lines += [
+            "",
+            f"{name}:  # {_one_line(section.__doc__)}",
+            *_section_lines(section, values.get(name, {}), "  "),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    for name, info in RunConfig.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield name, info.annotation
+def _section_lines(section: type[BaseModel], given: Tree, indent: str) -> Iterator[str]:
+    """Write a section's keys: those given as they are, the others commented out with their defaults."""
+    for key, info in section.model_fields.items():
+        told = _one_line(info.description)
+        if inner := _section_type(info.annotation):
+            yield f"{indent}# {key}:  # {told}"
+            yield from _section_lines(inner, {}, indent + "  ")
+            continue
+        value = given[key] if key in given else info.get_default(call_default_factory=True)
+        shown = yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000).split("\n...")[0].strip()
+        yield f"{indent}# {told}"
+        yield f"{indent}{'' if key in given else '# '}{key}: {shown}"
+
+
+def _sections(model: type[BaseModel] = RunConfig) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, info in model.model_fields.items():
+        if section := _section_type(info.annotation):
+            yield name, section
+
+
+def _section_type(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _plain(value: Any) -> Any:
@@ -170,8 +186,18 @@ def _parse(text: str, name: str, sources: _Sources) -> Tree:
     if not isinstance(tree, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{name} holds no sections: it must begin with archive: and output:. See couloir init.")
     _note_lines(node, (), name, sources)
-    known = dict(_sections())
-    return {key: value for key, value in tree.items() if value is not None or key not in known}
+    return _without_empty_sections(tree, RunConfig)
+
+
+def _without_empty_sections(tree: Tree, model: type[BaseModel]) -> Tree:
+    """Leave out sections whose keys are all commented out."""
+    kept = dict(tree)
+    for name, section in _sections(model):
+        if name in kept and kept[name] is None:
+            del kept[name]
+        elif isinstance(kept.get(name), dict):
+            kept[name] = _without_empty_sections(kept[name], section)
+    return kept
 
 
 def _note_lines(node: yaml.MappingNode, path: tuple[str, ...], name: str, sources: _Sources) -> None:
@@ -249,8 +275,8 @@ def _fields_at(path: Sequence[str]) -> Iterator[str]:
     model: Any = RunConfig
     for name in path:
         info = model.model_fields.get(name)
-        model = info.annotation if info else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        model = _section_type(info.annotation) if info else None
+        if model is None:
             return iter(())
     return iter(model.model_fields)
 

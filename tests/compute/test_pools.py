@@ -4,21 +4,34 @@ import itertools
 import operator
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 
 import psutil
 import pytest
+from daskcluster import dask_cluster
 from tasks import Number, SlowToFetch, negate, sleep_if_negative, span
 
 from couloir.compute import open_pool
+from couloir.compute.remote import RemotePool, connect
+from couloir.compute.tls import make_certificate, security_of
 from couloir.config import ComputeConfig
+from couloir.errors import ClusterError, ConfigError
 
 
-@pytest.fixture(scope="module", params=["serial", "threads", "local"])
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with dask_cluster(tmp_path_factory.mktemp("cluster")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module", params=["serial", "threads", "local", "dask"])
 def pool(request):
-    with open_pool(ComputeConfig(kind=request.param, workers=2, memory_gb=1.0)) as pool:
+    settings = request.getfixturevalue("cluster") if request.param == "dask" else {"kind": request.param}
+    with open_pool(ComputeConfig(**{"workers": 2, "memory_gb": 1.0} | settings)) as pool:
         yield pool
 
 
@@ -120,8 +133,10 @@ def test_fetching_ahead_keeps_to_its_budget_of_bytes():
     assert all(second[0] >= first[2] for first, second in pairs)
 
 
-def test_a_task_that_does_not_end_is_given_up_and_the_others_go_on():
-    with open_pool(ComputeConfig(kind="local", workers=2, memory_gb=1.0, stall_s=60)) as pool:
+@pytest.mark.parametrize("kind", ["local", "dask"])
+def test_a_task_that_does_not_end_is_given_up_and_the_others_go_on(kind, cluster):
+    settings = cluster if kind == "dask" else {"kind": kind, "workers": 2}
+    with open_pool(ComputeConfig(**settings, memory_gb=1.0, stall_s=60)) as pool:
         handles = pool.submit_each(sleep_if_negative, [Number(value) for value in (1, 2, -3, 4, 5, 6)])
         left = set(handles)
         while done := pool.wait(left, timeout_s=3):
@@ -173,3 +188,49 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_pool_without_workers_waits_and_gives_nothing_up(tmp_path):
+    with dask_cluster(tmp_path, workers=0) as found, open_pool(ComputeConfig(**found | {"workers": 2})) as pool:
+        handles = pool.submit_each(negate, [Number(1)])
+        assert pool.wait(handles, timeout_s=0.5) == set()
+        assert pool.give_up(handles) == set()
+
+
+def test_a_cluster_that_goes_away_is_told_and_ends_the_run(tmp_path):
+    with dask_cluster(tmp_path, workers=1) as settings:
+        pool = RemotePool(ComputeConfig(**settings))
+        handles = pool.submit_each(sleep_if_negative, [Number(-1)])
+        pool.wait(handles, timeout_s=2)
+    lost = pool.wait(handles, timeout_s=60)
+    assert lost == set(handles)
+    with pytest.raises(ClusterError, match="lost the Dask cluster"):
+        pool.error(handles[0])
+    pool.close(at_once=True)
+
+
+def test_who_has_no_certificate_or_another_is_refused(tmp_path, cluster):
+    make_certificate(tmp_path / "other")
+    plain = {"kind": "dask", "scheduler": cluster["scheduler"].replace("tls:", "tcp:")}
+    for settings in (cluster | {"tls": str(tmp_path / "other")}, plain):
+        with pytest.raises(ClusterError, match=r"the Dask scheduler at .* does not answer"):
+            connect(ComputeConfig(**settings), timeout_s=5)
+    connect(ComputeConfig(**cluster), timeout_s=30).close()
+
+
+def test_a_run_s_certificate_is_for_its_user_alone(tmp_path):
+    make_certificate(tmp_path / "tls")
+    assert (tmp_path / "tls").stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / "tls").iterdir())
+    with pytest.raises(ConfigError, match=r"needs tls\.pem"):
+        security_of(tmp_path / "nowhere")
+
+
+def test_the_scheduler_itself_hangs_up_on_who_shows_no_certificate(cluster):
+    host, port = cluster["scheduler"].removeprefix("tls://").split(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((host, int(port)), timeout=10) as plain:
+        secured = context.wrap_socket(plain)
+        with secured, pytest.raises(ssl.SSLError):  # TLS 1.3 tells the refusal with the first answer
+            secured.recv(1)

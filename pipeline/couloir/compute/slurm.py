@@ -1,0 +1,81 @@
+"""Speak with SLURM through its own commands."""
+
+import shutil
+import subprocess
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from couloir.errors import ClusterError
+
+
+@dataclass(frozen=True)
+class Script:
+    """Hold a job before it is submitted.
+
+    Attributes
+    ----------
+    name : str
+        The stage that it runs.
+    text : str
+        A shell script with ``#SBATCH`` lines.
+    """
+
+    name: str
+    text: str
+
+
+def check_script(script: Script) -> None:
+    """Let SLURM say whether it would take a job, without submitting it.
+
+    Raises
+    ------
+    ClusterError
+        With its refusal and the script.
+    """
+    _sbatch(script, ["--test-only"])
+
+
+def submit(script: Script, *, after: str | None = None) -> str:
+    """Submit a job, and give its number.
+
+    Parameters
+    ----------
+    script : Script
+    after : str, optional
+        The job that must have ended well first; if it does not, this one is cancelled.
+
+    Raises
+    ------
+    ClusterError
+        With SLURM's refusal and the script.
+    """
+    options = ["--parsable"]
+    if after:
+        options += [f"--dependency=afterok:{after}", "--kill-on-invalid-dep=yes"]
+    return _sbatch(script, options).strip().partition(";")[0]
+
+
+def cancel(numbers: Collection[str]) -> None:
+    """Cancel jobs."""
+    _call(["scancel", *numbers])
+
+
+def queued_jobs(numbers: Collection[str]) -> set[str]:
+    """Ask which of this user's jobs wait or run; all that were asked for, where SLURM does not answer."""
+    told = _call(["squeue", "--noheader", "--format=%i", "--me"])
+    return set(told.stdout.split()) if told.returncode == 0 else set(numbers)
+
+
+def _sbatch(script: Script, options: Sequence[str]) -> str:
+    told = _call(["sbatch", *options], script.text)
+    if told.returncode:
+        numbered = "\n".join(f"{number:4} {line}" for number, line in enumerate(script.text.splitlines(), start=1))
+        raise ClusterError(f"SLURM refuses the job of {script.name}: {told.stderr.strip()}\n\n{numbered}")
+    return told.stdout
+
+
+def _call(command: Sequence[str], given: str = "") -> "subprocess.CompletedProcess[str]":
+    path = shutil.which(command[0])
+    if path is None:
+        raise ClusterError(f"there is no {command[0]} here: this is to be run on a login node of a SLURM cluster")
+    return subprocess.run([path, *command[1:]], input=given, capture_output=True, text=True, check=False)  # noqa: S603

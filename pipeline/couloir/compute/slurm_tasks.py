@@ -1,0 +1,120 @@
+"""Make a Dask cluster of the tasks of one SLURM allocation: a scheduler, the run itself, and workers."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from distributed import Security
+from distributed.core import rpc
+
+from couloir.compute.dask_pool import AHEAD, settings
+from couloir.compute.tls import security_of
+from couloir.config import ComputeConfig
+from couloir.errors import ConfigError
+
+_RUN = 1
+"""The task that runs the run, after the scheduler's."""
+_FEWEST = 3
+
+
+@contextmanager
+def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
+    """Run the block in the second task of an allocation; the first is its scheduler, the others its workers.
+
+    Parameters
+    ----------
+    config : ComputeConfig
+
+    Yields
+    ------
+    ComputeConfig
+        With the scheduler's address.
+
+    Raises
+    ------
+    ConfigError
+        Outside of an allocation, or in one of too few tasks.
+    """
+    rank, tasks = _place_in_allocation()
+    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    runner_class = _runner_class()  # its module takes SIGINT for itself
+    if rank == _RUN:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+    else:  # what is told to all tasks is the run's to answer; the others end with it
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    security = security_of(config.tls) if config.tls else None
+    with settings():
+        runner = runner_class(
+            security,
+            scheduler_file=_meeting_place(config),
+            scheduler_options=_scheduler_options(config, security),
+            worker_class="distributed.Nanny",
+            worker_options=_worker_options(config, security),
+        )
+    with runner:
+        found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
+        yield config.model_copy(update=found)
+
+
+def _place_in_allocation() -> tuple[int, int]:
+    """Give this task's number, and how many there are."""
+    try:
+        rank, tasks = int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_NTASKS"])
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            "compute.kind slurm runs within an allocation, started by srun: `couloir submit slurm` does that"
+        ) from error
+    if tasks < _FEWEST:
+        raise ConfigError(
+            f"an allocation of {tasks} tasks is too small: it takes a scheduler, the run and a worker, {_FEWEST}"
+        )
+    return rank, tasks
+
+
+def _meeting_place(config: ComputeConfig) -> str:
+    """Name the file that tells the scheduler's address; an earlier start of this job had another."""
+    start = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return f"{config.slurm.folder}/scheduler-{{job_id}}-{start}.json"
+
+
+def _runner_class() -> Any:
+    from dask_jobqueue.slurm import SLURMRunner
+
+    class _Runner(SLURMRunner):  # type: ignore[misc]
+        """Know certificates, which the library's own runner does not use to end the scheduler."""
+
+        def __init__(self, security: Security | None, **options: Any) -> None:
+            self._security = security or Security()
+            super().__init__(**options)
+
+        async def before_client_start(self) -> None:
+            arguments = self._security.get_connection_args("client")
+            self.scheduler_comm = rpc(self.scheduler_address, connection_args=arguments)
+
+    return _Runner
+
+
+def _scheduler_options(config: ComputeConfig, security: Security | None) -> dict[str, Any]:
+    return {
+        "security": security,
+        "protocol": "tls://" if security else "tcp://",
+        "interface": config.slurm.interface,
+        "port": 0,
+        "dashboard_address": config.dashboard,
+    }
+
+
+def _worker_options(config: ComputeConfig, security: Security | None) -> dict[str, Any]:
+    scratch = config.slurm.scratch
+    return {
+        "security": security,
+        "protocol": "tls://" if security else "tcp://",
+        "interface": config.slurm.interface,
+        "nthreads": 1 + AHEAD,
+        "memory_limit": f"{config.memory_gb}GB",
+        "local_directory": os.path.expandvars(scratch) if scratch else None,
+        "dashboard_address": "127.0.0.1:0",
+    }
