@@ -139,11 +139,11 @@ def _script(
         *(f"#SBATCH {option}" for option in head),
         "",
         f"cd {where} || exit 1",
-        "unset ${!COULOIR_@}  # run.yaml holds what they set when this was submitted",
-        *setup,
+        'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
         "",
         _FOLLOW.format(stage=stage, then=then, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
         "",
+        *setup,
         *(f"follow {command}" for command in commands),
         f'echo "couloir: {stage} is done"',
     ]
@@ -151,22 +151,33 @@ def _script(
 
 
 _FOLLOW = """
-# Run a command, tell it when SLURM says that the time is up, and queue this job again when it was stopped by that.
-follow() {{
-    "$@" &
-    local work=$! code
-    trap 'kill -TERM $work 2>/dev/null' TERM
-    wait $work; code=$?
-    while kill -0 $work 2>/dev/null; do wait $work; code=$?; done
-    trap - TERM
-    [ $code -eq 0 ] && return
-    if [ $code -gt 128 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {requeues} ]; then
-        [ $code -eq 143 ] || echo $code >> {stage}.deaths
-        if [ ! -e {stage}.deaths ] || [ "$(wc -l < {stage}.deaths)" -le {deaths} ]; then
-            echo "couloir: {stage} ended with $code; this job is queued again, and goes on from there"
-            scontrol requeue "$SLURM_JOB_ID" && sleep 600
-        fi
+# SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
+told='' work=''
+trap 'told=yes; [ -z "$work" ] || kill -TERM $work' TERM
+
+again() {{
+    if [ "$(squeue --noheader --job "$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
+        echo "couloir: {stage} was cancelled"
+    elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
+        echo "couloir: {stage} was queued {requeues} times (compute.slurm.requeues), and is not any more"
+    elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
+        echo "couloir: {stage} was killed again and again, for want of memory perhaps"
+    else
+        echo "couloir: {stage} stopped ($1); this job is queued again, and goes on from there"
+        scontrol requeue "$SLURM_JOB_ID" && sleep 600
     fi
+}}
+
+follow() {{
+    local code=0
+    [ -z "$told" ] || again "before it began"
+    "$@" & work=$!
+    wait $work || code=$?
+    while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
+    work=''
+    [ $code -ne 0 ] || return 0
+    [ $code -le 128 ] || [ $code -eq 143 ] || echo $code >> {stage}.deaths
+    [ $code -le 128 ] || again "exit code $code"
     echo "couloir: {stage} failed with exit code $code{then}"
     exit $code
 }}
