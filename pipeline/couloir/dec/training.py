@@ -10,12 +10,12 @@ from couloir.config import TrainConfig, content_hash
 from couloir.dec.accelerator import be_deterministic
 from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
+from couloir.dec.centroids import begin_clustering
 from couloir.dec.checkpoint import FORMAT, State
 from couloir.dec.clustering import build_clustering_model
 from couloir.dec.holdout import hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.notes import note_batch, note_collapse, note_memory, warn_collapse
@@ -253,7 +253,8 @@ def _initialise(
         steps = settings.epochs * count_batches(len(seen), settings.batch)
         work.progress("pretrain", steps, steps, "done before")
         labels = earlier["initial_labels"]
-        centroids = np.zeros((settings.clusters, settings.latent), np.float32)
+        nowhere = np.zeros((settings.clusters, settings.latent), np.float32)
+        model = build_clustering_model(autoencoder, nowhere, alpha=settings.alpha)
     else:
         pretrain(
             autoencoder,
@@ -265,12 +266,9 @@ def _initialise(
             earlier=earlier.get("pretrain"),
         )
         latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
-        starts, seed = settings.kmeans_starts, settings.seed
-        centroids, of_fit = run_kmeans(latent[work.fit], settings.clusters, starts=starts, seed=seed)
-        labels = nearest(latent, centroids)
-        labels[work.fit] = of_fit
+        model, labels = begin_clustering(autoencoder, latent, settings, fit=work.fit)
     keeper.follow("initial_labels", lambda: labels)
-    return build_clustering_model(autoencoder, centroids, alpha=settings.alpha), labels
+    return model, labels
 
 
 def _assign(model: keras.Model, samples: Samples, *, progress: Progress, keeper: Keeper) -> Assignment:
