@@ -69,17 +69,26 @@ def test_an_imported_model_is_calibrated_on_hours_of_the_archive(imported, monke
     assert "like the others of this archive" in said(config)
 
 
-def test_the_hours_held_out_are_those_of_training(imported, monkeypatch):
+def expect_calibrated_on_hours(config, archive):
+    """Expect the p-values to be those by the 8 events of the hours held out."""
     from couloir.dec.holdout import hold_out
 
-    monkeypatch.setattr(newness, "FEWEST", 5)
-    config, archive = imported
-    assign(config, archive)
     held = hold_out(len(archive), config.train, archive.column("onset_time") // HOUR_NS)[1]
     scores = numpy_column(read_events(place(config)), "novelty")
     p = numpy_column(read_events(place(config)), "novelty_p")
     at_least = (scores[held] >= scores[:, None] - 1e-6).sum(axis=1)
     np.testing.assert_allclose(p, (1 + at_least) / 9, rtol=1e-5)
+
+
+def test_the_hours_held_out_are_those_of_training(imported, monkeypatch):
+    monkeypatch.setattr(newness, "FEWEST", 5)
+    config, archive = imported
+    assign(config, archive)
+    expect_calibrated_on_hours(config, archive)
+    train_quietly(config, archive, replace_imported=True)
+    catalog(config, archive)
+    assert read_basis(place(config)).against == "training"
+    expect_calibrated_on_hours(config, archive)
 
 
 def record_background(monkeypatch, module):
