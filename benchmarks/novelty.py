@@ -19,6 +19,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
 from couloir.config import TrainConfig
+from couloir.dec.drift import ratios_to_training
 from couloir.dec.holdout import Parts, hold_out
 from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
 from couloir.identifiers import HOUR_NS, day_start_ns
@@ -139,7 +140,7 @@ def measure(
     rare = {k: novelty.rareness(a.latent, a.residual) for k, a in said.items()}
     noise = {k: novelty.likeness_to_noise(a.latent, a.reconstruction_error) for k, a in said.items()}
     scores = {
-        "larger ratio to the cluster's medians": {k: a.novelty for k, a in said.items()},
+        "larger ratio to the cluster's medians": {k: ratios_to_training(model, a).larger for k, a in said.items()},
         "log reconstruction error": {k: np.log(a.reconstruction_error) for k, a in said.items()},
         "distance to 10 neighbours": {k: nearest.kneighbors(a.latent)[0].mean(axis=1) for k, a in said.items()},
         "1 - confidence": {k: 1 - a.confidence for k, a in said.items()},

@@ -193,6 +193,7 @@ def _write_drift(folder: StagePlace, archive: SpectrogramArchive, held: HeldMode
         held.card,
         held.model_id,
         answers.assignment,
+        score=answers.verdict.score,
         onset_ns=archive.column("onset_time"),
         training_sizes=held.training_sizes,
         ratios=answers.ratios,
