@@ -129,6 +129,18 @@ def test_another_seed_or_share_makes_the_catalog_of_an_imported_model_anew(impor
     assert has_catalog(changed(config, epochs=9), archive)
 
 
+def test_an_imported_model_calibrated_otherwise_is_another_run(imported, monkeypatch):
+    monkeypatch.setattr(newness, "FEWEST", 5)
+    config, archive = imported
+    tables = []
+    for one in (config, changed(config, seed=7), changed(config, holdout=0.3), changed(config, epochs=9)):
+        assign(one, archive)
+        tables.append(read_events(place(one)))
+    runs, scores = ([numpy_column(table, name)[0] for table in tables] for name in ("run_id", "novelty"))
+    assert len(set(runs)) == len(set(scores)) == 3
+    assert (runs[3], scores[3]) == (runs[0], scores[0])
+
+
 def test_with_few_events_an_imported_model_rejects_nothing_and_says_so(imported):
     config, archive = imported
     assign(config, archive)

@@ -109,10 +109,12 @@ def _calibrate_here(
     return novelty.calibrated(*assignment.at(held).place)
 
 
-def calibration_mark(config: RunConfig, model: Mark) -> dict[str, str]:
-    """Say which settings of the training decide a catalog of an imported model."""
-    train = config.train
-    return {"calibration": content_hash(train.holdout, train.seed)} if is_imported(model) else {}
+def calibration_of(config: RunConfig, model: Mark) -> tuple[str, ...]:
+    """Hash the settings of the training that decide a catalog of an imported model; nothing for another one.
+
+    The calibration that a model brings is part of its `model_id`.
+    """
+    return (content_hash(config.train.holdout, config.train.seed),) if is_imported(model) else ()
 
 
 def write_basis(place: Location, basis: Basis) -> None:
