@@ -23,11 +23,12 @@ np.save(sys.argv[3], assign(load_model(Path(sys.argv[1])), np.load(sys.argv[2]))
 
 @pytest.fixture(scope="module")
 def run_on_jax(tmp_path_factory):
-    """Run Python on JAX; what was compiled once is kept, since trainings of one shape compile the same."""
+    """Run Python on JAX, compiled quickly; what was compiled once is kept for trainings of the same shape."""
     kept = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
     }
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", **kept}
 
