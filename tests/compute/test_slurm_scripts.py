@@ -108,8 +108,8 @@ RUNTIMES = {
         "--cd='/jobs/my run' {image} -- couloir"
     ),
     "podman": (
-        "podman run --rm --env-host --network=host --entrypoint=couloir {gpus}--volume='/jobs/my run:/jobs/my run' "
-        "--volume=/archive:/archive --volume=/a:/b --workdir='/jobs/my run' {image}"
+        "podman run --rm --env-host --network=host --entrypoint=couloir {gpus}"
+        "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b --workdir='/jobs/my run' {image}"
     ),
 }
 

@@ -206,7 +206,6 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
             ]
         )
     options = [f"--volume={shlex.quote(pair)}" for pair in paired]
-    where = f"--workdir={shlex.quote(str(folder.path))}"
     device = ["--device=nvidia.com/gpu=all"] if gpu else []
     return " ".join(
         [
