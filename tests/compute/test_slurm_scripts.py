@@ -109,7 +109,8 @@ RUNTIMES = {
     ),
     "podman": (
         "podman run --rm --env-host --network=host --entrypoint=couloir {gpus}"
-        "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b --workdir='/jobs/my run' {image}"
+        "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b "
+        "--workdir='/jobs/my run' {image}"
     ),
 }
 
