@@ -161,9 +161,9 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
     number = jobs["train"]
     slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 120)
     slurm.wait_for(lambda: list((tmp_path / "out").glob("model/checkpoint/*")), 120)
-    slurm.call("scancel", "--batch", "--signal=TERM", number)
+    slurm.warn(number)
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
-    assert "train stopped (exit code 143); this job is queued again" in log(tmp_path, "train")
+    assert "train stopped with exit code 143; this job is queued again" in log(tmp_path, "train")
     slurm.call("scancel", number)
     slurm.wait_for(lambda: not slurm.jobs(), 60)
 
