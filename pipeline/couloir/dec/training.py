@@ -264,9 +264,11 @@ def _initialise(
             keeper=keeper,
             earlier=earlier.get("pretrain"),
         )
-        latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
         starts, seed = settings.kmeans_starts, settings.seed
+        work.progress("k-means", 0, starts, "")
+        latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
         centroids, of_fit = run_kmeans(latent[work.fit], settings.clusters, starts=starts, seed=seed)
+        work.progress("k-means", starts, starts, "")
         labels = nearest(latent, centroids)
         labels[work.fit] = of_fit
     keeper.follow("initial_labels", lambda: labels)

@@ -92,7 +92,7 @@ def _detection(config: RunConfig, index: Index) -> Standing:
     marks = {block: mark for block, mark in read_marks(output_of(config), index).items() if mark}
     mine = {block: mark for block, mark in marks.items() if mark.get("settings") == expected}
     others = len(marks) - len(mine)
-    remark = f"{others:,} of {len(index):,} months there are of other settings" if others else ""
+    remark = f"{others:,} of {len(index):,} months there are of other settings; --redo makes them again" if others else ""
     remark = remark or _other_period(config)
     return Standing(
         complete=bool(index) and len(mine) == len(index) and not remark,
@@ -120,7 +120,7 @@ def _model(config: RunConfig, detection: Standing, held: _Held, catalog: _Held) 
     if is_imported(held.mark):
         return Standing(complete=True, remark="the model is imported")
     if held.mark.get("training") != training_hash(config):
-        return Standing(complete=False, remark="the model there is of other settings")
+        return Standing(complete=False, remark="the model there is of other settings; --redo makes it again")
     if (catalog.mark or {}).get("assigned") == held.mark.get("model_id"):
         return Standing(
             complete=True, remark="the model was trained on earlier events, and applied to those there"

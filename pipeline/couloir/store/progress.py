@@ -91,8 +91,8 @@ class Progress:
     @property
     def by(self) -> str:
         """Who works, and where."""
-        again = f", begun again {self.restarts} times" if self.restarts > 1 else ", begun again"
-        job = f", {self.job}{again if self.restarts else ''}" if self.job else ""
+        again = f" (restart {self.restarts})" if self.restarts else ""
+        job = f", {self.job}{again}" if self.job else ""
         return f"{self.user} on {self.host} (process {self.pid}){job}"
 
 
