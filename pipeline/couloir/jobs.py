@@ -201,6 +201,7 @@ def select(job: Job, numbers: str, refine: int | None) -> None:
 def _with_bars(job: Job, stage: str, work: Callable[..., bool]) -> bool:
     """Do what tells its progress and may be stopped between steps."""
     with _recording(job.hold, stage) as record:
+        record.tell(0, 0, phase="start", remark="reading the spectrograms")
         job.archive  # noqa: B018 - what is wrong with it is told before any bar
         with progress_bar() as bar:
             tasks: dict[str, Any] = {}

@@ -99,7 +99,7 @@ def test_a_stage_that_fails_and_a_plan_that_fails_are_told_with_their_reason(run
     assert code == 1
     _, stages = status(path, code=3)
     assert stages["train"]["state"] == "failed"
-    assert "Detect over more days" in stages["train"]["reason"]
+    assert "200" in stages["train"]["reason"]
     lost = run_file("lost", archive={"url": str(tmp_path / "nowhere")})
     code, _ = finish(start("run", lost))
     assert code == 1

@@ -31,6 +31,8 @@ from couloir.store.submission import Submission, write_submission
 from .conftest import Station, make_config
 
 NOW = time.time()
+BEFORE, THIS, LATER = "before", "this", "later"
+"""The tokens of three holds."""
 JOBS = {"detect": "123", "train": "124", "catalog": "125", "report": "125"}
 DONE, NOTHING = Standing(complete=True), Standing(complete=False)
 HALF = Standing(complete=False, done=40, total=100, events=7)
@@ -46,11 +48,11 @@ def submitted(ago=60.0, **changes):
 
 def holder(ago=5.0, **changes):
     """The hold of another machine, with a sign of life some seconds ago."""
-    elsewhere = replace(Holder.here(), token="now", machine="another", host="node03", sign=NOW - ago)
+    elsewhere = replace(Holder.here(), token=THIS, machine="another", host="node03", sign=NOW - ago)
     return replace(elsewhere, **changes)
 
 
-def told(stage, state="running", *, ago=5.0, token="now", **more):
+def told(stage, state="running", *, ago=5.0, token=THIS, **more):
     return Progress(stage, state, since=iso(NOW - 600), updated=NOW - ago, token=token, host="node03", **more)
 
 
@@ -65,7 +67,9 @@ def states(stages):
 
 
 def test_what_is_running_has_a_rate_and_an_end():
-    at_work = told("detect", done=60, total=100, rate=0.5, counts={"written": 40, "events": 7}, job="SLURM job 123")
+    at_work = told(
+        "detect", done=60, total=100, rate=0.5, counts={"written": 40, "events": 7}, job="SLURM job 123"
+    )
     stage = judge(at_work, standings={"detect": HALF}, held=holder())["detect"]
     assert (stage.state, stage.done, stage.total, stage.rate) == ("running", 40, 100, 0.5)
     assert stage.ends_in_s == pytest.approx(40 / 0.5 - 5)
@@ -106,19 +110,19 @@ def test_signs_of_life_decide_whether_a_stage_is_running():
 
 
 def test_a_process_that_is_known_to_be_dead_is_silent_at_once():
-    gone = replace(Holder.here(), token="now", pid=2**22 + 1)
+    gone = replace(Holder.here(), token=THIS, pid=2**22 + 1)
     stage = judge(told("train"), held=gone)["train"]
     assert stage.state == "silent"
     assert "has died" in stage.reason
 
 
-@pytest.mark.parametrize("held", [holder(released=True), holder(token="later", released=True), None])
+@pytest.mark.parametrize("held", [holder(released=True), holder(token=LATER, released=True), None])
 def test_what_runs_under_a_hold_that_is_over_has_died(held):
     assert judge(told("train"), held=held)["train"].state == "silent"
 
 
 def test_a_run_that_goes_on_makes_an_earlier_ones_end_the_past():
-    failed = told("train", "failed", reason="diverged", token="before")
+    failed = told("train", "failed", reason="diverged", token=BEFORE)
     assert judge(failed, held=holder(released=True))["train"].state == "failed"
     now = judge(failed, told("detect", done=1, total=2), standings={"detect": HALF}, held=holder())
     assert states(now) == ["running", "to do", "to do", "to do"]
@@ -233,7 +237,7 @@ def test_a_finished_run_is_done_from_anywhere(copy, tmp_path):
 
 def test_an_output_without_a_run_is_said_to_be_one(copy, tmp_path):
     nothing = of_output(copy, tmp_path / "nothing")
-    with pytest.raises(MissingStageError, match="holds nothing of a run yet. `couloir run` begins one"):
+    with pytest.raises(MissingStageError, match=r"holds nothing of a run yet. `couloir run` begins one"):
         read_status(nothing)
     assert invoke(nothing, tmp_path).exit_code == 1
     assert not (tmp_path / "nothing").exists()

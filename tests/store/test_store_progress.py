@@ -209,7 +209,9 @@ def test_a_job_of_slurm_tells_its_number(here, monkeypatch):
 
 def test_what_was_submitted_is_kept_and_damage_is_told(output):
     assert read_submission(output) is None
-    sent = Submission("slurm", "2024-03-04T05:06:07+00:00", "ann", "login", {"detect": "123"}, logs="/scratch/logs")
+    sent = Submission(
+        "slurm", "2024-03-04T05:06:07+00:00", "ann", "login", {"detect": "123"}, logs="/scratch/logs"
+    )
     write_submission(output, sent)
     assert read_submission(output) == sent
     assert (sent.job("detect"), sent.job("train")) == ("SLURM job 123", "")

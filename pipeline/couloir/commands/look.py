@@ -29,6 +29,7 @@ def status(run_file: Path, overrides: tuple[str, ...], *, watch: bool, form: str
     Reads OUTPUT only, from any machine. Writes to standard output only. Exit code 3 when a stage has failed or
     died, or more station-days failed than allowed.
     """
+    from couloir.stages.outcomes import archive_path
     from couloir.stages.status import read_status
     from couloir.terminal import out
 
@@ -44,7 +45,7 @@ def status(run_file: Path, overrides: tuple[str, ...], *, watch: bool, form: str
         else:
             from couloir.commands.status_view import view
 
-            out.print(view(found), soft_wrap=False)
+            out.print(view(found, archive_path(config)))
     if not found.in_order:
         raise StageFailedError(found.trouble)
 
@@ -54,15 +55,17 @@ def _watch(config: "RunConfig") -> "RunStatus":
     from rich.live import Live
 
     from couloir.commands.status_view import view
+    from couloir.stages.outcomes import archive_path
     from couloir.stages.status import read_status
     from couloir.terminal import out
 
+    archive = archive_path(config)
     found = read_status(config)
-    with Live(view(found), console=out, auto_refresh=False) as live:
+    with Live(view(found, archive), console=out, auto_refresh=False) as live:
         while not found.ended:
             time.sleep(EVERY_S)
             found = read_status(config)
-            live.update(view(found), refresh=True)
+            live.update(view(found, archive), refresh=True)
     return found
 
 

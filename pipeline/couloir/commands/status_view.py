@@ -17,15 +17,15 @@ _FAILURES = 5
 _STYLES = {"done": "green", "running": "bold", "failed": "red", "silent": "red", "cancelled": "red"}
 
 
-def view(status: RunStatus) -> RenderableType:
-    """Lay out a run's status."""
+def view(status: RunStatus, archive: str) -> RenderableType:
+    """Lay out a run's status; reasons name paths within the archive, whose path is given."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("stage", "state", "done", "rate", "ends"):
         table.add_column(name, overflow="fold")
     for stage in status.stages:
         state = Text(stage.state, style=_STYLES.get(stage.state, ""))
         table.add_row(stage.stage, state, _done(stage), show_rate(stage.rate), _ends(stage))
-    lines = [*_of_stages(status), *_of_failures(status), *_of_people(status)]
+    lines = [*_of_stages(status), *_of_failures(status, archive), *_of_people(status)]
     return Group(Text(f"{status.output}, {_moment(status.at)}"), "", table, "", *map(Text, lines))
 
 
@@ -45,18 +45,23 @@ def _ends(stage: StageStatus) -> str:
 
 def _of_stages(status: RunStatus) -> Iterator[str]:
     for stage in status.stages:
+        if stage.state == "cancelled":
+            yield f"{stage.stage}: {stage.by} will not run: {stage.reason}"
+            continue
         if stage.reason:
             yield f"{stage.stage}: {stage.reason.rstrip('.')}."
         remark = "; ".join(filter(None, (_counted(stage), stage.remark)))
         if remark:
             yield f"{stage.stage}: {remark}"
-        if stage.by:
+        if stage.state == "waiting":
+            yield f"{stage.stage}: waits for {stage.by}"
+        elif stage.by:
             since = f" since {_moment(stage.since)}" if stage.since else ""
             yield f"{stage.stage}: {stage.by}{since}{_sign(status) if stage.state == 'running' else ''}"
 
 
 def _sign(status: RunStatus) -> str:
-    return f", last sign of life {in_words(status.silent_s)} ago"
+    return f", alive {in_words(status.silent_s)} ago"
 
 
 def _counted(stage: StageStatus) -> str:
@@ -69,12 +74,13 @@ def _counted(stage: StageStatus) -> str:
     return ", ".join(told)
 
 
-def _of_failures(status: RunStatus) -> Iterator[str]:
+def _of_failures(status: RunStatus, archive: str) -> Iterator[str]:
     if not status.failures:
         return
     yield f"{len(status.failures):,} of {status.station_days:,} station-days failed:"
     for outcome in status.failures[:_FAILURES]:
-        yield f"  {outcome.station_day}: {outcome.status}: {outcome.reason}"
+        first, *others = outcome.reason.replace(archive, "").split("; ")
+        yield f"  {outcome.station_day}: {outcome.status}: {first}{'; ...' if others else ''}"
     yield "`couloir outcomes` lists all of them with their reasons."
 
 

@@ -173,7 +173,8 @@ class Look:
             reason=told.reason,
         )
         if told.state == "stopped":
-            return replace(judged, reason=f"{told.reason}, {told.until}; the same command goes on from there")
+            until = told.until.replace("T", " ").replace("+00:00", " UTC")
+            return replace(judged, reason=f"{told.reason}, {until}; the same command goes on from there")
         if told.state != "running":
             return judged
         if not self.is_working(stage):

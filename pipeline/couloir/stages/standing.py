@@ -92,7 +92,11 @@ def _detection(config: RunConfig, index: Index) -> Standing:
     marks = {block: mark for block, mark in read_marks(output_of(config), index).items() if mark}
     mine = {block: mark for block, mark in marks.items() if mark.get("settings") == expected}
     others = len(marks) - len(mine)
-    remark = f"{others:,} of {len(index):,} months there are of other settings; --redo makes them again" if others else ""
+    remark = (
+        f"{others:,} of {len(index):,} months there are of other settings; --redo makes them again"
+        if others
+        else ""
+    )
     remark = remark or _other_period(config)
     return Standing(
         complete=bool(index) and len(mine) == len(index) and not remark,
