@@ -179,6 +179,12 @@ def test_planning_is_told_while_it_goes_on_and_when_it_failed():
     assert states(stages) == ["cancelled"] * 4
 
 
+def test_a_comparison_that_failed_is_forgotten_with_the_next_run():
+    failed = told("select-k", "failed", reason="too few events")
+    assert judge(failed, held=holder(released=True))["select-k"].state == "failed"
+    assert "select-k" not in judge(failed, held=holder(token=LATER, released=True))
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A whole run on two station-months, its training cut to almost nothing."""
@@ -251,6 +257,17 @@ def test_what_was_submitted_and_has_not_begun_waits(copy, tmp_path):
     assert "SLURM job 124" in result.stdout
     assert "Logs: /scratch/logs" in result.stdout
     assert not read_status(new).ended
+
+
+def test_what_is_cancelled_is_told_once_and_without_its_cause_twice(copy, tmp_path):
+    shutil.rmtree(tmp_path / "copy" / "model")
+    ended = replace(read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=NOW)
+    (tmp_path / "copy" / "progress" / "train.json").write_text(json.dumps(asdict(ended)))
+    write_submission(output_of(copy), submitted(ago=600))
+    result = invoke(copy, tmp_path)
+    assert result.exit_code == EXIT_FAILURES
+    assert "report: SLURM job 125 will not run: train failed" in result.stdout
+    assert result.stderr == "couloir: train failed: diverged.\n"
 
 
 def test_each_stage_of_other_settings_is_to_do_again_with_what_follows(copy):

@@ -192,7 +192,7 @@ class Look:
 
     def _is_past(self, told: Progress) -> bool:
         """Say whether what a stage tells is older than the run that goes on, or than what was submitted."""
-        if self.alive and not self._is_holders(told):
+        if (self.alive or told.stage in BESIDE) and not self._is_holders(told):
             return True
         return (
             not self.is_working(told.stage)

@@ -23,7 +23,7 @@ from couloir.store.outcomes import Outcome, read_outcomes
 from couloir.store.progress import read_progress
 from couloir.store.submission import Submission, read_submission
 
-_IN_WORDS = {"failed": "failed", "silent": "is silent", "cancelled": "will not run"}
+_IN_WORDS = {"failed": "failed", "silent": "is silent"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RunStatus:
         told = [
             f"{stage.stage} {_IN_WORDS[stage.state]}: {stage.reason}"
             for stage in self.stages
-            if stage.state in BAD
+            if stage.state in _IN_WORDS
         ]
         if self.too_many and not any(self.too_many in text for text in told):
             told.insert(0, self.too_many)
