@@ -14,21 +14,23 @@ from click.testing import CliRunner
 from couloir.cli import EXIT_FAILURES, main
 from couloir.config import RunConfig
 from couloir.errors import CouloirWarning, MissingStageError
-from couloir.identifiers import Block
-from couloir.jobs import run_all
+from couloir.identifiers import BandId, Block, StationDay
+from couloir.jobs import _DayCount, run_all
 from couloir.runfile import dump
+from couloir.stages.detect import detect
 from couloir.stages.judging import Look
+from couloir.stages.plan import plan
 from couloir.stages.settings import output_of
 from couloir.stages.standing import Standing
 from couloir.stages.status import read_status
 from couloir.stages.verify import verify
 from couloir.store.hold import STALE_S, Holder
 from couloir.store.location import Location
-from couloir.store.outcomes import read_outcomes, write_outcomes
-from couloir.store.progress import Progress, read_progress
+from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
+from couloir.store.progress import Progress, read_progress, recording
 from couloir.store.submission import Submission, write_submission
 
-from .conftest import Station, make_config
+from .conftest import FIRST, SECOND, SerialPool, Station, make_config
 
 NOW = time.time()
 BEFORE, THIS, LATER = "before", "this", "later"
@@ -183,6 +185,50 @@ def test_a_comparison_that_failed_is_forgotten_with_the_next_run():
     failed = told("select-k", "failed", reason="too few events")
     assert judge(failed, held=holder(released=True))["select-k"].state == "failed"
     assert "select-k" not in judge(failed, held=holder(token=LATER, released=True))
+
+
+def test_each_day_is_told_when_it_was_worked_on_and_not_when_it_was_complete_before(station, tmp_path):
+    station.write()
+    config, told = make_config(station.root, tmp_path / "out"), []
+    made = plan(config)
+
+    def go():
+        told.clear()
+        detect(
+            config,
+            made.inventory,
+            SerialPool(),
+            progress=lambda outcome: told.append(("complete", outcome.station_day.day)),
+            worked=lambda key: told.append(("worked", key.day)),
+        )
+
+    go()
+    assert len(told) == 4
+    for day in (FIRST, SECOND):
+        assert told.index(("worked", day)) < told.index(("complete", day))
+    go()
+    assert told == [("complete", FIRST), ("complete", SECOND)]
+
+
+def test_the_count_of_a_resumed_detection_keeps_apart_what_was_complete_before(tmp_path):
+    holder, days = (
+        Holder.here(),
+        [StationDay(BandId("XX", "AAA", "00", "HH"), FIRST + dt.timedelta(n)) for n in range(5)],
+    )
+    place = Location(str(tmp_path))
+    with recording(place, "detect", holder=holder) as record:
+        count = _DayCount(record, 5)
+        for day in days[:3]:
+            count.complete(Outcome(day, "ok", events=2))
+        assert record.now().rate is None
+        for day in days[3:]:
+            count.work(day)
+        count.complete(Outcome(days[3], "failed", read_bytes=9))
+        assert (count.before, count.worked) == (3, 2)
+        assert record.now().rate > 0
+    ended = read_progress(place, "detect")
+    assert (ended.done, ended.total) == (5, 5)
+    assert ended.counts == {"written": 4, "events": 6, "bytes": 9, "failed": 1}
 
 
 @pytest.fixture(scope="module")

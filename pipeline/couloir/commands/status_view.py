@@ -66,11 +66,11 @@ def _sign(status: RunStatus) -> str:
 
 def _counted(stage: StageStatus) -> str:
     counts = stage.counts
-    told = [f"{counts['events']:,} events"] if "events" in counts else []
+    told = [f"{counts['events']:,} events"] if counts.get("events") else []
     if counts.get("bytes"):
         told.append(f"{counts['bytes'] / 1e6:,.0f} MB read")
     if stage.state == "running" and counts.get("open"):
-        told.append(f"{counts['open']:,} station-days more in open months")
+        told.append(f"{counts['open']:,} more in months not yet complete")
     return ", ".join(told)
 
 
