@@ -24,7 +24,7 @@ from couloir.stages.settings import output_of
 from couloir.stages.standing import Standing
 from couloir.stages.status import read_status
 from couloir.stages.verify import verify
-from couloir.store.hold import STALE_S, Holder
+from couloir.store.hold import STALE_S, Holder, take
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 from couloir.store.progress import Progress, read_progress, recording
@@ -372,6 +372,24 @@ def test_more_failed_days_than_allowed_are_told_with_their_reason_and_exit_code_
     assert "1 of 2 station-days failed; compute.max_failed_fraction allows 10%" in result.stderr
     half = invoke(copy, tmp_path, "--set", "compute.max_failed_fraction=0.5")
     assert half.exit_code == 0
+
+
+def test_too_many_failed_days_are_told_while_detection_goes_on_and_are_those_of_this_start(copy, tmp_path):
+    fail_day(copy)  # at an earlier start
+    shutil.rmtree(tmp_path / "copy" / "spectrograms.zarr" / "XX.AAA.00.HH" / "2024-01")
+    held = take(output_of(copy))
+    try:
+        for failed, in_order in ((0, True), (1, False)):
+            at_work = told(
+                "detect", ago=0, token=held.token, done=1, total=2, counts={"written": 1, "failed": failed}
+            )
+            (tmp_path / "copy" / "progress" / "detect.json").write_text(json.dumps(asdict(at_work)))
+            status = read_status(copy)
+            assert status.stages[0].state == "running"
+            assert (status.in_order, bool(status.too_many)) == (in_order, not in_order)
+    finally:
+        held.release()
+    assert "1 of 2 station-days failed" in status.trouble
 
 
 def test_a_failed_stage_is_exit_code_3_with_its_sentence(copy, tmp_path):
