@@ -8,14 +8,15 @@ import click
 
 from couloir import __version__
 from couloir.commands import begin, look, model, stages, submit
-from couloir.errors import CouloirError, CouloirWarning, Terminated, TooManyFailuresError
+from couloir.errors import CouloirError, CouloirWarning, StageFailedError, Terminated, TooManyFailuresError
 from couloir.stop import listen
 
 EXIT_INTERRUPTED = 130
 EXIT_STOPPED = 143
 """Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
 EXIT_FAILURES = 3
-"""Exit code when the run went through, and more station-days failed than allowed."""
+"""Exit code when the run went through, and more station-days failed than allowed; of `status`: a stage failed."""
+_FAILURES = (TooManyFailuresError, StageFailedError)
 
 
 class _Commands(click.Group):
@@ -37,7 +38,7 @@ class _Commands(click.Group):
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
-            ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
+            ctx.exit(EXIT_FAILURES if isinstance(error, _FAILURES) else 1)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -57,6 +58,7 @@ def main() -> None:
     couloir init > run.yaml      write a run file with every setting explained
     couloir plan run.yaml        see what a run would do, and what it would cost
     couloir run run.yaml         do it: detect, train, catalog, report
+    couloir status run.yaml      see from anywhere how far it is, and when it will end
     couloir verify run.yaml      read all of it again, and say what is not as it was written
 
     \b
@@ -78,6 +80,7 @@ for _command in (
     stages.report,
     stages.run,
     submit.submit,
+    look.status,
     look.verify,
     look.outcomes,
     begin.synth,

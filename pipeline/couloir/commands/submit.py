@@ -9,7 +9,9 @@ from couloir.commands.options import load, redo_option, run_file_argument, seeds
 
 @click.group()
 def submit() -> None:
-    """Run all of it on a cluster: detect on many workers, then train, then catalog and report.
+    """Run all of it on a cluster.
+
+    Detection runs on many workers, then training on a GPU, then catalog and report; each waits for the one before.
 
     \b
     couloir submit slurm run.yaml --dry-run   see the scripts
@@ -24,9 +26,9 @@ def submit() -> None:
 @seeds_option
 @click.option("--dry-run", is_flag=True, help="Print what would be submitted, and submit nothing.")
 def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None, dry_run: bool) -> None:
-    """Submit a run to SLURM, as compute.slurm of the run file describes the site.
+    """Submit a run to SLURM.
 
-    Reads the archive's listing. Writes scripts, settings and certificates to compute.slurm.folder, which the jobs
+    compute.slurm of the run file describes the site. Reads the archive's listing. Writes scripts, settings and certificates to compute.slurm.folder, which the jobs
     write their logs to.
     """
     from couloir import jobs

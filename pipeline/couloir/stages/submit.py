@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
+from couloir.stages.settings import output_of
+from couloir.store.hold import Holder
+from couloir.store.submission import Submission, read_submission, write_submission
 
 _HOUR_S = 3_600
 _MOST_WORKERS = 64
@@ -97,8 +100,9 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     Raises
     ------
     ClusterError
-        When SLURM refuses one; then none is left behind.
+        When SLURM refuses one; then none is left behind. When an earlier submission of this output still waits or runs.
     """
+    _refuse_twice(made.config)
     for script in made.scripts:
         slurm.check_script(script)
     path = made.folder.path
@@ -114,7 +118,34 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     except ClusterError:
         slurm.cancel(list(jobs.values()))
         raise
+    _remember(made, jobs)
     return jobs
+
+
+def _refuse_twice(config: RunConfig) -> None:
+    """Refuse to submit a second time what is under way: one would wait for the other, and do nothing."""
+    output = output_of(config)
+    before = read_submission(output)
+    if before is None or before.cluster != "slurm":
+        return
+    numbers = dict.fromkeys(before.jobs.values())
+    if there := [number for number in numbers if number in slurm.queued_jobs(())]:
+        raise ClusterError(
+            f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or run. "
+            f"See `couloir status`; to submit anew: scancel {' '.join(there)}"
+        )
+
+
+def _remember(made: Prepared, jobs: Mapping[str, str]) -> None:
+    """Tell in the output what was submitted, for `couloir status`."""
+    here = Holder.here()
+    last = jobs[made.scripts[-1].name]
+    stages = {stage: jobs.get(stage, last) for stage in ("detect", "train", "catalog", "report")}
+    if "train" not in jobs:
+        del stages["train"]
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    record = Submission("slurm", at, here.user, here.host, stages, logs=str(made.folder.path))
+    write_submission(output_of(made.config), record)
 
 
 def worth_workers(plan: Plan) -> int:
