@@ -62,6 +62,11 @@ def main() -> None:
     couloir verify run.yaml      read all of it again, and say what is not as it was written
 
     \b
+    On a cluster, each stage as soon as the one before it is done:
+    couloir submit slurm run.yaml
+    couloir submit kubernetes run.yaml
+
+    \b
     With a model from elsewhere, and without training:
     couloir model import FILE run.yaml
     couloir detect run.yaml

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -89,6 +90,10 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
     jobs = submit(slurm, tmp_path)
     assert list(jobs) == ["detect", "train", "report"]
     assert slurm.state(jobs["train"]) == "PENDING"
+    twice = couloir(tmp_path, "submit", "slurm", "run.yaml", code=1).stderr
+    assert f"jobs {', '.join(jobs.values())} still wait or run" in twice
+    standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json").stdout)
+    assert f"SLURM job {jobs['train']}" in json.dumps(standing)
     (address,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120)
     assert '"tls://' in address.read_text()
     wait_for_end(slurm, tmp_path, jobs["report"], "report")

@@ -28,8 +28,8 @@ def submit() -> None:
 def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None, dry_run: bool) -> None:
     """Submit a run to SLURM.
 
-    compute.slurm of the run file describes the site. Reads the archive's listing. Writes scripts, settings and certificates to compute.slurm.folder, which the jobs
-    write their logs to.
+    compute.slurm of the run file describes the site. Reads the archive's listing. Writes scripts, settings and
+    certificates to compute.slurm.folder, which the jobs write their logs to.
     """
     from couloir import jobs
 

@@ -100,7 +100,7 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     Raises
     ------
     ClusterError
-        When SLURM refuses one; then none is left behind. When an earlier submission of this output still waits or runs.
+        When SLURM refuses one, and then none is left behind; when jobs of this output still wait or run.
     """
     _refuse_twice(made.config)
     for script in made.scripts:
@@ -128,11 +128,11 @@ def _refuse_twice(config: RunConfig) -> None:
     before = read_submission(output)
     if before is None or before.cluster != "slurm":
         return
-    numbers = dict.fromkeys(before.jobs.values())
-    if there := [number for number in numbers if number in slurm.queued_jobs(())]:
+    queued = slurm.queued_jobs(())
+    if there := [number for number in dict.fromkeys(before.jobs.values()) if number in queued]:
         raise ClusterError(
-            f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or run. "
-            f"See `couloir status`; to submit anew: scancel {' '.join(there)}"
+            f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or "
+            f"run. See `couloir status`; to submit anew: scancel {' '.join(there)}"
         )
 
 
