@@ -1,0 +1,89 @@
+"""Build and run images without Docker and without a registry: buildah, podman, and a base made of Debian's packages."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(tempfile.gettempdir()) / "couloir-images"
+SUITE = {11: "bookworm", 13: "trixie"}.get(sys.version_info.minor, "trixie")
+"""Release of Debian whose Python is this one where there is one, so that the same versions are locked."""
+BASE = f"localhost/couloir-base-{SUITE}"
+LOCKED_DOWN = ("--read-only", "--cap-drop", "ALL", "--network", "none", "--security-opt", "no-new-privileges")
+_CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+_STORAGE = """\
+[storage]
+driver = "overlay"
+graphroot = "{folder}/images"
+runroot = "{folder}/run"
+"""
+
+
+def missing() -> str:
+    """Say what building an image lacks here, if anything."""
+    if os.geteuid():
+        return "images are built and run by root here"
+    for tool in ("buildah", "podman", "runc", "mmdebstrap"):
+        if shutil.which(tool) is None:
+            return f"{tool} is missing: apt-get install --no-install-recommends buildah podman runc mmdebstrap"
+    return ""
+
+
+class Images:
+    """Images in a folder of their own.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "containers.conf").write_text(_CONTAINERS)
+        (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
+        self.environment = os.environ | {
+            "CONTAINERS_CONF": str(folder / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+            "BUILDAH_ISOLATION": "chroot",
+        }
+
+    def call(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess:
+        """Run a command that finds the images, from the root of the repository."""
+        told = subprocess.run(
+            [str(part) for part in command], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if check and told.returncode:
+            raise RuntimeError(f"{' '.join(map(str, command))}\n{told.stdout[-3000:]}\n{told.stderr[-3000:]}")
+        return told
+
+    def import_base(self) -> str:
+        """Make the base, unless an earlier test has, and see that containers run; say why not, where they do not."""
+        tar = CACHE / f"{SUITE}.tar"
+        made = self.call(ROOT / "tests" / "support" / "make-base", SUITE, tar, check=False)
+        if made.returncode:
+            return f"no base for images: {made.stderr[-300:]}"
+        self.call("podman", "import", "--quiet", tar, BASE)
+        started = self.call("podman", "run", "--rm", *LOCKED_DOWN, BASE, "true", check=False)
+        return f"no container runs here: {started.stderr[-300:]}" if started.returncode else ""
+
+    def make(self, target: str, *variables: str) -> None:
+        """Make a target of the Makefile with buildah, from the base that is here."""
+        self.call("make", target, "IMAGE_BUILDER=buildah", f"BASE={BASE}", "IMAGE_FLAGS=--pull-never", *variables)
+
+    def inspect(self, image: str) -> dict:
+        """Give what an image says of itself."""
+        return json.loads(self.call("podman", "image", "inspect", image).stdout)[0]
+
+    def run(self, image: str, *command: str, options: tuple = (), check: bool = True):
+        """Run a command of an image read-only, without capabilities and without network."""
+        return self.call("podman", "run", "--rm", *LOCKED_DOWN, *options, image, *command, check=check)
