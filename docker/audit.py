@@ -59,7 +59,7 @@ def vulnerabilities(audited: list[dict[str, Any]]) -> list[str]:
         ``dependencies`` of what pip-audit writes.
     """
     return [
-        f"{package['name']} {package['version']}: {found['id']}, mended in {' '.join(found['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {found['id']}, mended in: {' '.join(found['fix_versions'])}"
         for package in audited
         for found in package.get("vulns", ())
     ]
@@ -109,7 +109,7 @@ def main() -> str | None:
 
 
 def judge(packages: set[tuple[str, str]]) -> str | None:
-    """Audit packages, of which some are there in several versions, and say what is wrong with them, if anything."""
+    """Audit packages, some of them in several versions, and say what is wrong with them, if anything."""
     audited: list[dict[str, Any]] = []
     while packages:  # a name at most once in each question
         asked = dict(sorted(packages))

@@ -1,4 +1,7 @@
-"""Build and run images without Docker and without a registry: buildah, podman, and a base made of Debian's packages."""
+"""Build and run images without Docker and without a registry: buildah, podman, and a base made of Debian's packages.
+
+``python images.py`` makes the base, so that it is there when the tests want it.
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +18,7 @@ SUITE = {11: "bookworm", 13: "trixie"}.get(sys.version_info.minor, "trixie")
 """Release of Debian whose Python is this one where there is one, so that the same versions are locked."""
 BASE = f"localhost/couloir-base-{SUITE}"
 LOCKED_DOWN = ("--read-only", "--cap-drop", "ALL", "--network", "none", "--security-opt", "no-new-privileges")
+_MAKE_BASE = (str(ROOT / "tests" / "support" / "make-base"), SUITE, str(CACHE / f"{SUITE}.tar"))
 _CONTAINERS = """\
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
@@ -68,17 +73,26 @@ class Images:
 
     def import_base(self) -> str:
         """Make the base, unless an earlier test has, and see that containers run; say why not, where they do not."""
-        tar = CACHE / f"{SUITE}.tar"
-        made = self.call(ROOT / "tests" / "support" / "make-base", SUITE, tar, check=False)
+        made = self.call(*_MAKE_BASE, check=False)
         if made.returncode:
             return f"no base for images: {made.stderr[-300:]}"
-        self.call("podman", "import", "--quiet", tar, BASE)
+        self.call("podman", "import", "--quiet", _MAKE_BASE[-1], BASE)
         started = self.call("podman", "run", "--rm", *LOCKED_DOWN, BASE, "true", check=False)
         return f"no container runs here: {started.stderr[-300:]}" if started.returncode else ""
 
     def make(self, target: str, *variables: str) -> None:
         """Make a target of the Makefile with buildah, from the base that is here."""
         self.call("make", target, "IMAGE_BUILDER=buildah", f"BASE={BASE}", "IMAGE_FLAGS=--pull-never", *variables)
+
+    def remove(self) -> None:
+        """Remove every image and what they lie in."""
+        self.call("podman", "rmi", "--all", "--force", check=False)
+
+    @contextmanager
+    def mounted(self, image: str):
+        """Give the folder of an image's files while the block runs."""
+        yield Path(self.call("podman", "image", "mount", image).stdout.strip())
+        self.call("podman", "image", "unmount", image)
 
     def inspect(self, image: str) -> dict:
         """Give what an image says of itself."""
@@ -87,3 +101,16 @@ class Images:
     def run(self, image: str, *command: str, options: tuple = (), check: bool = True):
         """Run a command of an image read-only, without capabilities and without network."""
         return self.call("podman", "run", "--rm", *LOCKED_DOWN, *options, image, *command, check=check)
+
+
+def charliecloud_missing() -> str:
+    """Say what Charliecloud lacks here, if anything."""
+    if shutil.which("ch-run") is None:
+        return "ch-run is missing: apt-get install --no-install-recommends charliecloud"
+    if os.geteuid() == 0 and subprocess.run([*_NOBODY, "unshare", "--user", "true"], capture_output=True).returncode:
+        return "no user but root may make a user namespace here"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(subprocess.run(_MAKE_BASE, check=False).returncode)
