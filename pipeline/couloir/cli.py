@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from couloir import __version__
-from couloir.commands import begin, look, model, stages
+from couloir.commands import begin, look, model, stages, submit
 from couloir.errors import CouloirError, CouloirWarning, Terminated, TooManyFailuresError
 from couloir.stop import listen
 
@@ -77,6 +77,7 @@ for _command in (
     model.model,
     stages.report,
     stages.run,
+    submit.submit,
     look.verify,
     look.outcomes,
     begin.synth,

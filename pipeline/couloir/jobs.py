@@ -22,7 +22,7 @@ from couloir.terminal import (
 )
 
 if TYPE_CHECKING:
-    from couloir.config import RunConfig
+    from couloir.config import ComputeConfig, RunConfig
     from couloir.stages.plan import Plan
     from couloir.store.hold import Hold
     from couloir.store.outcomes import Outcome
@@ -75,10 +75,11 @@ def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iter
 
 def run_all(config: "RunConfig", *, redo: bool = False) -> None:
     """Run every stage, and show what came of it."""
+    from couloir.compute import joined
     from couloir.stages.run import check_failures
 
-    with job(config, redo=redo) as this:
-        outcomes = detect(this)
+    with joined(config.compute) as compute, job(config, redo=redo) as this:
+        outcomes = detect(this, compute)
         check_failures(config, outcomes)
         train(this)
         catalog(this)
@@ -86,13 +87,13 @@ def run_all(config: "RunConfig", *, redo: bool = False) -> None:
     show_results(config, outcomes)
 
 
-def detect(job: Job) -> "list[Outcome]":
-    """Detect, and show how many station-days came to what."""
+def detect(job: Job, compute: "ComputeConfig") -> "list[Outcome]":
+    """Detect on some workers, and show how many station-days came to what."""
     from couloir.compute import open_pool
     from couloir.stages.detect import detect as detect_days
 
     events = 0
-    with progress_bar() as bar, open_pool(job.config.compute) as pool:
+    with progress_bar() as bar, open_pool(compute) as pool:
         task = bar.add_task("detect", total=job.plan.station_days, note="")
 
         def tell(outcome: "Outcome") -> None:
@@ -215,6 +216,23 @@ def show_model(config: "RunConfig") -> None:
     from couloir.terminal import show_card
 
     show_card(read_card(config))
+
+
+def submit_to_slurm(config: "RunConfig", *, name: str, redo: bool, dry_run: bool) -> None:
+    """Submit the stages as jobs, or show what they would be."""
+    from couloir.stages.plan import plan
+    from couloir.stages.submit import prepare
+    from couloir.stages.submit import submit as submit_jobs
+
+    with console.status("plan"):
+        made = prepare(config, plan(config), name=name, redo=redo)
+    if dry_run:
+        files = {"run.yaml": made.run_file} | {f"{script.name}.sh": script.text for script in made.scripts}
+        for file, text in files.items():
+            click.echo(f"==> {made.folder.path / file} <==\n{text}")
+        return
+    submit_jobs(made, tell=lambda stage, number: console.print(f"{stage}: job {number}"))
+    click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
 
 
 def report(job: Job) -> None:

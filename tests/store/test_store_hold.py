@@ -206,6 +206,21 @@ def test_a_killed_process_that_nobody_reaped_is_gone(tmp_path):
     process.wait()
 
 
+def test_a_job_of_slurm_that_starts_anew_takes_over_from_its_own_past_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    output = Location(str(tmp_path))
+    past = replace(Holder.here(), machine="another node")
+    (output / "hold" / "000001.json").write_bytes(json.dumps(asdict(past)).encode())
+    with pytest.raises(HeldError):
+        take(output)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    take(output).release()
+    monkeypatch.setenv("SLURM_JOB_ID", "18")
+    (output / "hold" / "000003.json").write_bytes(json.dumps(asdict(past)).encode())
+    with pytest.raises(HeldError):
+        take(output)
+
+
 def test_one_that_is_silent_on_this_machine_too_is_taken_over_from(tmp_path, quick):
     output = Location(str(tmp_path))
     holder = replace(Holder.here(), sign=time.time() - 1000)

@@ -1,8 +1,10 @@
 """A Dask cluster of processes on loopback that is there before a run is, as a site or Kubernetes has one."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +34,7 @@ def dask_cluster(folder: Path, *, workers: int = 2, tls: bool = True):
         for command, log in zip([scheduler] + [worker] * workers, logs, strict=True):
             whole = [sys.executable, "-m", "dask", *command]
             processes.append(subprocess.Popen(whole, stdout=log, stderr=log, cwd=folder, env=environment))
+        _wait_for(port)
         settings = {"kind": "dask", "scheduler": address, "workers": workers}
         yield settings | ({"tls": str(folder / "tls")} if tls else {})
     finally:
@@ -40,3 +43,13 @@ def dask_cluster(folder: Path, *, workers: int = 2, tls: bool = True):
             process.wait()
         for log in logs:
             log.close()
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.1)
+    raise TimeoutError("no Dask scheduler came up")

@@ -32,12 +32,13 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     same settings are left as they are.
     """
     from couloir import jobs
+    from couloir.compute import joined
     from couloir.stages.run import check_failures
     from couloir.terminal import show_cost
 
     config = load(run_file, overrides)
-    with jobs.job(config, redo=redo) as job:
-        outcomes = jobs.detect(job)
+    with joined(config.compute) as compute, jobs.job(config, redo=redo) as job:
+        outcomes = jobs.detect(job, compute)
     show_cost(outcomes)
     check_failures(config, outcomes)
 

@@ -190,7 +190,7 @@ def _band_plans(inventory: Inventory, days: tuple[dt.date, ...]) -> list[BandPla
 def _check_settings(config: RunConfig, memory: int) -> None:
     """Refuse before anything runs what cannot go well."""
     limit = config.compute.memory_gb * 1e9
-    if config.compute.kind == "local" and limit < memory:
+    if config.compute.kind in ("local", "slurm") and limit < memory:
         raise ConfigError(
             f"compute.memory_gb ({config.compute.memory_gb:g}) is less than a worker needs for the largest "
             f"station-day, about {memory / 1e9:.1f} GB"

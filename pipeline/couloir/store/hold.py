@@ -55,6 +55,10 @@ class Holder:
         Time of the latest sign of life, s since the epoch, by the holder's own clock.
     released : bool
         Whether it has let go.
+    job : str
+        The cluster's job that the process belongs to; a job that starts anew keeps its name.
+    restart : int
+        How often the job had started anew.
     """
 
     token: str
@@ -66,6 +70,8 @@ class Holder:
     since: str
     sign: float
     released: bool = False
+    job: str = ""
+    restart: int = 0
 
     @classmethod
     def here(cls) -> Self:
@@ -79,6 +85,8 @@ class Holder:
             born=psutil.Process().create_time(),
             since=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             sign=time.time(),
+            job=_job(),
+            restart=_restart(),
         )
 
     def __str__(self) -> str:
@@ -86,7 +94,9 @@ class Holder:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is known to have died: a process of this machine that is no more."""
+        """Whether it is known to have died: a process of this machine that is no more, or of this job's past."""
+        if self.job and self.job == _job() and self.restart < _restart():
+            return True
         if self.machine != _machine():
             return False
         try:
@@ -267,3 +277,14 @@ def _machine() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
     return " ".join(parts)
+
+
+def _job() -> str:
+    """Name the SLURM job that this process belongs to, if any."""
+    number = os.environ.get("SLURM_JOB_ID", "")
+    return f"{os.environ.get('SLURM_CLUSTER_NAME', 'slurm')} {number}" if number else ""
+
+
+def _restart() -> int:
+    number = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return int(number) if number.isdigit() else 0

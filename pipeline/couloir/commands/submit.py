@@ -1,0 +1,35 @@
+"""Submit a whole run to a cluster."""
+
+from pathlib import Path
+
+import click
+
+from couloir.commands.options import load, redo_option, run_file_argument, seeds_option, with_seeds
+
+
+@click.group()
+def submit() -> None:
+    """Run all of it on a cluster: detect on many workers, then train, then catalog and report.
+
+    \b
+    couloir submit slurm run.yaml --dry-run   see the scripts
+    couloir submit slurm run.yaml             submit them
+    couloir status run.yaml                   see how far it is, from anywhere
+    """  # noqa: D301 - \b is click's sign to leave the lines below it as they are
+
+
+@submit.command()
+@run_file_argument
+@redo_option(also="An imported model is replaced, too.")
+@seeds_option
+@click.option("--dry-run", is_flag=True, help="Print what would be submitted, and submit nothing.")
+def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None, dry_run: bool) -> None:
+    """Submit a run to SLURM, as compute.slurm of the run file describes the site.
+
+    Reads the archive's listing. Writes scripts, settings and certificates to compute.slurm.folder, which the jobs
+    write their logs to.
+    """
+    from couloir import jobs
+
+    config = load(run_file, with_seeds(overrides, seeds))
+    jobs.submit_to_slurm(config, name=run_file.stem, redo=redo, dry_run=dry_run)

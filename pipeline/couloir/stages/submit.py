@@ -1,0 +1,157 @@
+"""Submit a whole run to SLURM: detection, training, catalog and report, each when the one before it is done."""
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from couloir.compute import slurm
+from couloir.compute.slurm import Script
+from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
+from couloir.compute.tls import make_certificate
+from couloir.config import RunConfig
+from couloir.errors import ClusterError
+from couloir.runfile import dump
+from couloir.stages.changes import refuse_changes
+from couloir.stages.held import held_mark, is_imported
+from couloir.stages.plan import Plan
+
+_HOUR_S = 3_600
+_MOST_WORKERS = 64
+"""Workers that are asked for where the run file does not say how many, at most."""
+
+_LOCATED = (
+    ("archive", "url"),
+    ("archive", "stationxml"),
+    ("output", "url"),
+    ("catalog", "truth"),
+    ("catalog", "labels"),
+)
+"""Settings that may be paths."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Hold what is submitted: the settings as they are now, and the jobs in their order."""
+
+    config: RunConfig
+    folder: JobFolder
+    scripts: tuple[Script, ...]
+
+    @property
+    def run_file(self) -> str:
+        """The run file that the jobs read."""
+        return f"# Written by couloir submit; the jobs in this folder read it.\n{dump(self.config)}"
+
+
+def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> Prepared:
+    """Make the jobs of a run, and write nothing.
+
+    Parameters
+    ----------
+    config : RunConfig
+    plan : Plan
+        Says how many workers are worth it.
+    name : str
+        Part of the folder's name.
+    redo : bool
+        Whether the stages may replace what other settings made.
+
+    Raises
+    ------
+    ChangedSettingsError
+        When the output holds what other settings made, and nobody said `redo`.
+    """
+    if not redo:
+        refuse_changes(config, plan.inventory.blocks)
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    folder = JobFolder(
+        Path(config.compute.slurm.folder).expanduser().absolute() / f"{name}-{stamp}", _places(config)
+    )
+    frozen = _frozen(config, plan, folder)
+    again = ["--redo"] if redo else []
+    compute, site = frozen.compute, frozen.compute.slurm
+    scripts = [detection_script(compute, folder, options=again)]
+    if is_imported(held_mark(config)) and not redo:
+        return Prepared(frozen, folder, (*scripts, report_script(site, folder, stages=("assign",))))
+    scripts.append(training_script(site, folder, options=again))
+    scripts.append(report_script(site, folder, stages=("catalog", "report")))
+    return Prepared(frozen, folder, tuple(scripts))
+
+
+def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str]:
+    """Submit the jobs of a run, each held until the one before it has ended well.
+
+    Parameters
+    ----------
+    made : Prepared
+    tell : callable
+        Told each stage and its job's number.
+
+    Returns
+    -------
+    dict of str to str
+        Job numbers by stage.
+
+    Raises
+    ------
+    ClusterError
+        When SLURM refuses one; then none is left behind.
+    """
+    for script in made.scripts:
+        slurm.check_script(script)
+    path = made.folder.path
+    make_certificate(path / "tls")
+    (path / "run.yaml").write_text(made.run_file)
+    for script in made.scripts:
+        (path / f"{script.name}.sh").write_text(script.text)
+    jobs: dict[str, str] = {}
+    try:
+        for script in made.scripts:
+            jobs[script.name] = slurm.submit(script, after=list(jobs.values())[-1] if jobs else None)
+            tell(script.name, jobs[script.name])
+    except ClusterError:
+        slurm.cancel(list(jobs.values()))
+        raise
+    return jobs
+
+
+def worth_workers(plan: Plan) -> int:
+    """Say how many workers end detection within about an hour; more than station-days have nothing to do."""
+    return max(1, min(math.ceil(plan.core_seconds / _HOUR_S), plan.station_days, _MOST_WORKERS))
+
+
+def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
+    """Settle what would be another thing on another machine: paths, the number of workers, the kind of cluster."""
+    site = config.compute.slurm.model_copy(update={"folder": str(folder.path)})
+    compute = config.compute.model_copy(
+        update={
+            "kind": "slurm",
+            "workers": config.compute.workers or worth_workers(plan),
+            "tls": str(folder.path / "tls"),
+            "slurm": site,
+        }
+    )
+    placed = config.model_copy(update={"compute": compute})
+    for section, key in _LOCATED:
+        held = getattr(placed, section)
+        placed = placed.model_copy(update={section: held.model_copy(update={key: _absolute(getattr(held, key))})})
+    return placed
+
+
+def _places(config: RunConfig) -> tuple[str, ...]:
+    """Name the folders of this machine that a run reads and writes."""
+    found = (_absolute(getattr(getattr(config, section), key)) for section, key in _LOCATED)
+    folders = (Path(place) for place in found if place and "://" not in place and "*" not in place)
+    return tuple(dict.fromkeys(str(_that_is_there(folder)) for folder in folders))
+
+
+def _absolute(place: str | None) -> str | None:
+    """Say where a path lies from wherever one looks; a URL does already."""
+    return place if place is None or "://" in place else str(Path(place).expanduser().absolute())
+
+
+def _that_is_there(path: Path) -> Path:
+    """Give a folder that can be bound: the nearest above that exists."""
+    return next(place for place in (path, *path.parents) if place.is_dir())

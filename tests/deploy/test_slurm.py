@@ -1,0 +1,224 @@
+"""A whole run on a real SLURM of two nodes, and what can befall its jobs on the way."""
+
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from couloir.config import ComputeConfig
+from couloir.synth import SynthSpec, write_archive
+
+COULOIR = [sys.executable, "-m", "couloir.cli"]
+SMALL = {"clusters": 3, "filters": [4, 4], "latent": 4, "batch": 8, "epochs": 2, "max_iterations": 4}
+SMALL |= {"kmeans_starts": 1, "update_interval": 2}
+SITE = {"interface": "lo", "walltime": "00:10:00", "warn_s": 20}
+SITE |= {"training": {"partition": "gpu", "cores": 2, "memory_gb": 4.0, "walltime": "00:10:00"}}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Give an archive of two stations and the days about a change of month: four blocks."""
+    folder = tmp_path_factory.mktemp("archive")
+    import datetime as dt
+
+    spec = SynthSpec(start=dt.date(2024, 2, 29), days=2, stations=2, activity=0.3)
+    write_archive(str(folder), spec, progress=lambda *_: None, workers=2)
+    return folder
+
+
+def run_file(folder: Path, archive: Path, *, train=None, **slurm) -> Path:
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "archive": {"url": str(archive), "start": "2024-02-29", "end": "2024-03-02"},
+        "output": {"url": "out"},
+        "spectrogram": {"frequencies": 32, "times": 32, "segment_s": 0.5},
+        "train": SMALL | (train or {}),
+        "catalog": {"truth": str(archive / "truth.csv")},
+        "compute": {"workers": 2, "memory_gb": 1.2, "slurm": SITE | slurm},
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "run.yaml"
+
+
+def couloir(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess:
+    done = subprocess.run([*COULOIR, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def submit(slurm, folder: Path, *options: str) -> dict[str, str]:
+    """Submit a run, and give its jobs by stage."""
+    told = couloir(folder, "submit", "slurm", "run.yaml", *options).stderr
+    return dict(line.split(": job ") for line in told.splitlines() if ": job " in line)
+
+
+def log(folder: Path, stage: str) -> str:
+    return "".join(path.read_text() for path in sorted(folder.glob(f"couloir-jobs/*/{stage}-*.log")))
+
+
+def wait_for_end(slurm, folder: Path, number: str, stage: str, seconds: float = 300) -> None:
+    ended = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
+    slurm.wait_for(lambda: slurm.state(number) in ended, seconds)
+    assert slurm.state(number) == "COMPLETED", log(folder, stage)
+
+
+def same_archive(one: Path, other: Path) -> bool:
+    """Say whether two outputs hold the same spectrograms, byte for byte."""
+    trees = [sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file()) for root in (one, other)]
+    return trees[0] == trees[1] and all(filecmp.cmp(one / path, other / path, shallow=False) for path in trees[0])
+
+
+@pytest.fixture(scope="module")
+def laptop(archive, tmp_path_factory):
+    """Give the same run as it comes out without a cluster."""
+    folder = tmp_path_factory.mktemp("laptop")
+    run_file(folder, archive)
+    couloir(folder, "run", "run.yaml", "--set", "compute.kind=local")
+    return folder / "out"
+
+
+def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_laptop(
+    slurm, archive, laptop, tmp_path
+):
+    run_file(tmp_path, archive)
+    jobs = submit(slurm, tmp_path)
+    assert list(jobs) == ["detect", "train", "report"]
+    assert slurm.state(jobs["train"]) == "PENDING"
+    wait_for_end(slurm, tmp_path, jobs["report"], "report")
+    assert "Partition=gpu" in slurm.call("scontrol", "show", "job", jobs["train"])
+    assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+    assert same_archive(tmp_path / "out" / "catalog", laptop / "catalog")
+    assert (tmp_path / "out" / "report" / "index.html").exists()
+    couloir(tmp_path, "verify", "run.yaml")
+    (address,) = tmp_path.glob("couloir-jobs/*/scheduler-*.json")
+    assert '"tls://' in address.read_text()
+
+
+def test_workers_are_jobs_of_their_own_and_one_that_is_cancelled_is_replaced(slurm, archive, laptop, tmp_path):
+    run_file(tmp_path, archive, workers_as="jobs")
+    jobs = submit(slurm, tmp_path)
+    workers = slurm.wait_for(lambda: slurm.jobs().get("couloir-worker", [])[1:], 60)
+    slurm.wait_for(lambda: slurm.state(workers[0]) == "RUNNING", 60)
+    slurm.call("scancel", workers[0])
+    wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
+    slurm.call("scancel", jobs["train"])
+    assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+
+
+def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, laptop, tmp_path):
+    run_file(tmp_path, archive, workers_as="jobs", adaptive=True)
+    jobs = submit(slurm, tmp_path)
+    wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
+    slurm.call("scancel", jobs["train"])
+    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 60)
+    assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+
+
+DELAY = "[ ${SLURM_RESTART_COUNT:-0} -gt 0 ] || sleep 20"
+"""So that the first start does not come to its end."""
+
+
+@pytest.mark.parametrize("mishap", ["requeued", "node lost", "killed"])
+def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archive, laptop, tmp_path):
+    run_file(tmp_path, archive)
+    jobs = submit(slurm, tmp_path)
+    number = jobs["detect"]
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 120)
+    if mishap == "requeued":
+        slurm.call("scontrol", "requeue", number)
+    elif mishap == "killed":
+        slurm.call("scancel", "--signal=KILL", f"{number}.0")
+    else:
+        node = slurm.call("squeue", "-h", "-j", number, "-o", "%N")
+        slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
+    if mishap == "node lost":
+        slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
+    wait_for_end(slurm, tmp_path, number, "detect")
+    slurm.call("scancel", jobs["train"])
+    assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+
+
+def test_a_stage_that_comes_to_its_time_limit_stops_in_order_and_goes_on(slurm, archive, laptop, tmp_path):
+    limit = {"walltime": "00:01:00", "warn_s": 10, "prologue": [DELAY.replace("20", "45")]}
+    run_file(tmp_path, archive, **limit)
+    jobs = submit(slurm, tmp_path)
+    wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
+    slurm.call("scancel", jobs["train"])
+    assert "this job is queued again, and goes on from there" in log(tmp_path, "detect")
+    assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+
+
+def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive, laptop, tmp_path):
+    shutil.copytree(laptop, tmp_path / "out", ignore=lambda _, names: {"model", "catalog", "report"} & set(names))
+    run_file(tmp_path, archive, train={"epochs": 3_000})
+    jobs = submit(slurm, tmp_path)
+    number = jobs["train"]
+    slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 120)
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("model/checkpoint/*")), 120)
+    slurm.call("scancel", "--batch", "--signal=TERM", number)
+    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
+    assert "train stopped (exit code 143); this job is queued again" in log(tmp_path, "train")
+    slurm.call("scancel", number)
+    slurm.wait_for(lambda: not slurm.jobs(), 60)
+
+
+def test_a_job_that_its_user_cancels_does_not_come_back(slurm, archive, tmp_path):
+    run_file(tmp_path, archive)
+    number = submit(slurm, tmp_path)["detect"]
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 120)
+    slurm.call("scancel", number)
+    slurm.wait_for(lambda: not slurm.jobs(), 120)
+    assert slurm.state(number) == "CANCELLED"
+
+
+def test_a_failed_stage_cancels_what_follows_and_says_so(slurm, archive, tmp_path):
+    broken = tmp_path / "archive"
+    shutil.copytree(archive, broken)
+    for path in broken.rglob("*.D.*"):
+        path.write_bytes(b"\0" * 4096)
+    run_file(tmp_path, broken)
+    jobs = submit(slurm, tmp_path)
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 120)
+    assert slurm.state(jobs["detect"]) == "FAILED"
+    assert slurm.state(jobs["train"]) == "CANCELLED"
+    told = log(tmp_path, "detect")
+    assert "detect failed with exit code 3; training, catalog and report, which wait for it, are cancelled" in told
+
+
+def test_what_slurm_refuses_is_shown_with_the_script_and_nothing_is_left(slurm, archive, tmp_path):
+    run_file(tmp_path, archive, training={"partition": "nowhere", "walltime": "00:10:00"})
+    told = couloir(tmp_path, "submit", "slurm", "run.yaml", code=1).stderr
+    assert "SLURM refuses the job of train: " in told
+    assert "invalid partition specified: nowhere" in told
+    assert "#SBATCH --partition=nowhere" in told
+    assert not slurm.jobs()
+    assert not (tmp_path / "couloir-jobs").exists()
+
+
+def test_a_dry_run_prints_what_would_be_submitted_and_submits_nothing(slurm, archive, tmp_path):
+    run_file(tmp_path, archive)
+    told = couloir(tmp_path, "submit", "slurm", "run.yaml", "--dry-run").stdout
+    assert not slurm.jobs()
+    assert not (tmp_path / "couloir-jobs").exists()
+    files = dict(part.split(" <==\n", 1) for part in told.split("==> ")[1:])
+    assert [Path(name).name for name in files] == ["run.yaml", "detect.sh", "train.sh", "report.sh"]
+    for name, text in files.items():
+        if name.endswith(".sh"):
+            checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+            assert checked.returncode == 0, checked.stderr
+    assert ComputeConfig.model_validate(yaml.safe_load(files[next(iter(files))])["compute"]).kind == "slurm"
+
+
+def test_kind_slurm_outside_of_an_allocation_says_what_to_do(archive, tmp_path):
+    run_file(tmp_path, archive)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
+    command = [*COULOIR, "detect", "run.yaml", "--set", "compute.kind=slurm"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "runs within an allocation, started by srun: `couloir submit slurm` does that" in done.stderr
