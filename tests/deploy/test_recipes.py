@@ -1,4 +1,4 @@
-"""What images are made of is sound where it can be read: Dockerfile, Apptainer's definition, compose file, audit."""
+"""What images are made of is sound as far as reading tells: Dockerfile, Apptainer, compose file, audit."""
 
 import importlib.util
 import json
@@ -139,3 +139,20 @@ def test_every_version_of_a_package_is_audited(audit, monkeypatch):
     monkeypatch.setattr(audit, "audit", lambda packages: asked.extend(packages.items()) or [])
     assert audit.judge({("numpy", "2.4.6"), ("numpy", "2.5.5"), ("zarr", "3.1.6")}) is None
     assert sorted(asked) == [("numpy", "2.4.6"), ("numpy", "2.5.5"), ("zarr", "3.1.6")]
+
+
+def test_every_command_of_the_page_is_run_by_a_test_or_says_why_not():
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    section = re.search(r"^## Images\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)[1]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    rows = dict(
+        re.findall(r"^\| (`.*`) \| (.*) \|$", section.split("What runs these commands")[1], flags=re.MULTILINE)
+    )
+    begins = {begin: told for names, told in rows.items() for begin in re.findall(r"`([^`]+)`", names)}
+    for line in "".join(blocks).splitlines():
+        assert any(line.startswith(begin) for begin in begins), f"{line}: what runs it?"
+    for begin, told in begins.items():
+        assert any(line.startswith(begin) for line in "".join(blocks).splitlines()), f"{begin} is not on the page"
+        assert told.startswith(("`tests/", "the same", "not run")), told
+        for path in re.findall(r"`(tests/[^`]+)`", told):
+            assert (ROOT / path).exists(), path
