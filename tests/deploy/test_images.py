@@ -46,7 +46,7 @@ print(json.dumps({{
     "named": getpass.getuser(),
     "writable": [path for path in ("/", "/opt/couloir", "/data", os.path.expanduser("~")) if writable(path)],
     "not compiled": [path.stem for path in (site / "couloir").glob("*.py") if path.stem not in compiled],
-    "left": [path for path in ("/build", "/var/cache/pip", "/root/.cache") if Path(path).exists()],
+    "left": [path for path in ("/build", "/var/cache/pip", "/opt/couloir/bin/pip") if Path(path).exists()],
     "tests": [str(path) for path in site.rglob("tests") if path.is_dir()],
 }}))
 """
@@ -108,7 +108,7 @@ def test_it_says_what_it_is(built):
     assert labels["created"] == dt.datetime.fromisoformat(told["Created"]).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert {"description", "source"} <= labels.keys()
     assert told["Config"]["Entrypoint"] == ["couloir"]
-    assert told["Config"]["Healthcheck"]["Test"] == ["CMD", "couloir", "--version"]
+    assert told["Healthcheck"]["Test"] == ["CMD", "couloir", "--version"]
 
 
 def test_its_user_is_not_root_unless_asked(built):
@@ -137,14 +137,15 @@ def detected(built, user, tmp_path_factory):
             "preset": "small",
             "archive": {"url": "archive", "start": START, "end": START + dt.timedelta(days=1)},
             "output": {"url": place},
-            "compute": {"workers": 1, "memory_gb": 1.0},
+            "compute": {"workers": 1, "memory_gb": 2.0},
         }
         (folder / f"{place}.yaml").write_text(yaml.safe_dump(settings))
     folder.chmod(0o775)
     os.chown(folder, -1, 0)
     command = [sys.executable, "-m", "couloir.cli", "detect", "host.yaml"]
     subprocess.run(command, cwd=folder, env=environment_here(), check=True, capture_output=True)
-    options = ("--user", f"{user}:0", "--memory", "2g", "--volume", f"{folder}:/data", "--entrypoint", "/bin/sh")
+    where = ("--volume", f"{folder}:{folder}", "--workdir", folder)  # a block's mark tells where its days lay
+    options = ("--user", f"{user}:0", "--memory", "3g", *where, "--entrypoint", "/bin/sh")
     script = "couloir detect image.yaml && couloir outcomes image.yaml && couloir verify image.yaml"
     told = built.run(IMAGE, "-euc", script, options=options)
     return folder, told.stdout
