@@ -40,6 +40,7 @@ def writable(path):
 def taken_as_it_is(path):
     kept = Path(importlib.util.cache_from_source(path))
     return kept.exists() and kept.read_bytes()[4:8] == bytes([1, 0, 0, 0])
+sources = [*(site / "couloir").rglob("*.py"), *(site / "numpy").glob("*.py")]
 print(json.dumps({{
     "compilers": [name for name in {COMPILERS} if shutil.which(name)],
     "training": [name for name in ("tensorflow", "keras", "jax", "torch") if importlib.util.find_spec(name)],
@@ -47,7 +48,7 @@ print(json.dumps({{
     "ids": [os.getuid(), os.getgid()],
     "named": getpass.getuser(),
     "writable": [path for path in ("/", "/opt/couloir", "/data", os.path.expanduser("~")) if writable(path)],
-    "not compiled": [str(path) for name in ("couloir", "numpy") for path in (site / name).rglob("*.py") if not taken_as_it_is(path)],
+    "not compiled": [str(path) for path in sources if not taken_as_it_is(path)],
     "left": [path for path in ("/build", "/var/cache/pip", "/opt/couloir/bin/pip") if Path(path).exists()],
     "tests": [str(path) for path in site.rglob("tests") if path.is_dir()],
 }}))
