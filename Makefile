@@ -84,8 +84,8 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 # Needs uv (pip install uv). Universal: one file serves every platform and Python from 3.11 on.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 lock:  ## Resolve the dependencies again
-	$(COMPILE) pyproject.toml --extra cpu --group build --output-file requirements.lock
-	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-worker.lock
+	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group build --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra slurm --constraint requirements.lock --output-file requirements-worker.lock
 	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
 	$(COMPILE) --group build --constraint requirements.lock --output-file requirements-build.lock
