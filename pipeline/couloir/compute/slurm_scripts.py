@@ -149,6 +149,7 @@ def _script(
         _FOLLOW.format(stage=stage, then=then, stop=stop, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
         "",
         *setup,
+        *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
         *(f"follow {command}" for command in commands),
         f'echo "couloir: {stage} is done"',
     ]
@@ -187,6 +188,11 @@ follow() {{
     exit $code
 }}
 """
+
+
+_MOUNT_POINTS = """\
+writable=--write  # folders that are bound need a place in the image; newer versions make it beside the image
+ch-run --help 2>&1 | grep -q -e --write-fake && writable=--write-fake"""
 
 
 def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: bool = False) -> str:
