@@ -209,7 +209,7 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
         options = [f"--bind={shlex.quote(pair)}" for pair in paired]
         return " ".join(
             [
-                "ch-run --set-env",
+                "ch-run --set-env $writable",
                 *options,
                 f"--cd={shlex.quote(str(folder.path))}",
                 name,
