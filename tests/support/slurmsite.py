@@ -121,7 +121,8 @@ class SlurmSite:
 
     def warn(self, number: str) -> None:
         """Tell a job's script that its time is nearly up, as `--signal=B:TERM` does."""
-        listed = [line.split() for line in self.call("scontrol", "listpids", number).splitlines()]
+        node = self.call("squeue", "-h", "-j", number, "-o", "%N")
+        listed = [line.split() for line in self.call("scontrol", "listpids", number, node).splitlines()]
         script = next(int(fields[0]) for fields in listed if fields[2] == "batch")
         os.kill(script, signal.SIGTERM)
 

@@ -26,7 +26,12 @@ def view(status: RunStatus, archive: str) -> RenderableType:
         state = Text(stage.state, style=_STYLES.get(stage.state, ""))
         table.add_row(stage.stage, state, _done(stage), show_rate(stage.rate), _ends(stage))
     lines = [*_of_stages(status), *_of_failures(status, archive), *_of_people(status)]
-    return Group(Text(f"{status.output}, {_moment(status.at)}"), "", table, "", *map(Text, lines))
+    return Group(Text(f"{status.output}, {_moment(status.at)}"), "", table, "", *map(_line, lines))
+
+
+def _line(text: str) -> Text:
+    """Break a sentence where it must be, and never a path that is to be copied."""
+    return Text(text, no_wrap=True, overflow="ignore") if text.startswith("Logs: ") else Text(text)
 
 
 def _done(stage: StageStatus) -> str:
@@ -54,7 +59,7 @@ def _of_stages(status: RunStatus) -> Iterator[str]:
         if remark:
             yield f"{stage.stage}: {remark}"
         if stage.state == "waiting":
-            yield f"{stage.stage}: waits for {stage.by}"
+            yield f"{stage.stage}: waits as {stage.by}"
         elif stage.by:
             since = f" since {_moment(stage.since)}" if stage.since else ""
             yield f"{stage.stage}: {stage.by}{since}{_sign(status) if stage.state == 'running' else ''}"

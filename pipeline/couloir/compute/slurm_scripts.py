@@ -164,6 +164,7 @@ trap 'told=yes; [ -z "$work" ] || {stop}' TERM
 again() {{
     if [ "$(squeue --noheader --job "$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
         echo "couloir: {stage} was cancelled"
+        exit "$1"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
         echo "couloir: {stage} was queued {requeues} times (compute.slurm.requeues), and is not any more"
     elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
@@ -207,15 +208,8 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
     paired = [bind if ":" in bind else f"{bind}:{bind}" for bind in binds]
     if slurm.container == "charliecloud":
         options = [f"--bind={shlex.quote(pair)}" for pair in paired]
-        return " ".join(
-            [
-                "ch-run --set-env $writable",
-                *options,
-                f"--cd={shlex.quote(str(folder.path))}",
-                name,
-                "-- couloir",
-            ]
-        )
+        start = f"ch-run --set-env $writable {' '.join(options)} --cd={where}"
+        return f"{start} {name} -- couloir"
     options = [f"--volume={shlex.quote(pair)}" for pair in paired]
     device = ["--device=nvidia.com/gpu=all"] if gpu else []
     return " ".join(

@@ -54,6 +54,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
             signal.signal(number, handler)
     else:  # what is told to all tasks is the run's to answer
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
         threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
     security = security_of(config.tls) if config.tls else None
     with settings():

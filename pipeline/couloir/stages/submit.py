@@ -129,7 +129,7 @@ def _refuse_twice(config: RunConfig) -> None:
     if before is None or before.cluster != "slurm":
         return
     queued = slurm.queued_jobs(())
-    if there := [number for number in dict.fromkeys(before.jobs.values()) if number in queued]:
+    if there := sorted(queued.intersection(before.jobs.values()), key=int):
         raise ClusterError(
             f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or "
             f"run. See `couloir status`; to submit anew: scancel {' '.join(there)}"
