@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -132,32 +133,31 @@ def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, lapt
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
 
-DELAY = "[ ${SLURM_RESTART_COUNT:-0} -gt 0 ] || sleep 20"
-"""So that the first start does not come to its end."""
-
-
-@pytest.mark.parametrize("mishap", ["requeued", "node lost", "killed"])
+@pytest.mark.parametrize("mishap", ["requeued", "node lost", "killed", "killed, its workers are jobs"])
 def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archive, laptop, tmp_path):
-    run_file(tmp_path, archive)
-    jobs = submit(slurm, tmp_path)
-    number = jobs["detect"]
+    run_file(tmp_path, archive, workers_as="jobs" if "workers" in mishap else "tasks")
+    number = submit(slurm, tmp_path)["detect"]
     slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 120)
     if mishap == "requeued":
         slurm.call("scontrol", "requeue", number)
+    elif mishap == "node lost":
+        node = slurm.call("squeue", "-h", "-j", number, "-o", "%N")
+        slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     elif mishap == "killed":
         slurm.call("scancel", "--signal=KILL", f"{number}.0")
     else:
-        node = slurm.call("squeue", "-h", "-j", number, "-o", "%N")
-        slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        slurm.wait_for(lambda: slurm.jobs().get("couloir-worker"), 60)
+        psutil.Process(slurm.script(number)).children()[0].kill()
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
     if mishap == "node lost":
         slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
     wait_for_end(slurm, tmp_path, number, "detect")
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
+    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 120)  # those of the killed run end by themselves
 
 
 def test_a_stage_that_comes_to_its_time_limit_stops_in_order_and_goes_on(slurm, archive, laptop, tmp_path):
-    limit = {"walltime": "00:01:00", "warn_s": 10, "prologue": [DELAY.replace("20", "45")]}
+    limit = {"walltime": "00:01:00", "warn_s": 10, "prologue": ["[ ${SLURM_RESTART_COUNT:-0} -gt 0 ] || sleep 45"]}
     run_file(tmp_path, archive, **limit)
     jobs = submit(slurm, tmp_path)
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")

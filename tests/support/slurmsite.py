@@ -121,10 +121,13 @@ class SlurmSite:
 
     def warn(self, number: str) -> None:
         """Tell a job's script that its time is nearly up, as `--signal=B:TERM` does."""
+        os.kill(self.script(number), signal.SIGTERM)
+
+    def script(self, number: str) -> int:
+        """Give the process of a job's script."""
         node = self.call("squeue", "-h", "-j", number, "-o", "%N")
         listed = [line.split() for line in self.call("scontrol", "listpids", number, node).splitlines()]
-        script = next(int(fields[0]) for fields in listed if fields[2] == "batch")
-        os.kill(script, signal.SIGTERM)
+        return min(int(fields[0]) for fields in listed if fields[2] == "batch")
 
     def stop(self) -> None:
         subprocess.run(["scancel", "--me", "--signal=KILL"], env=os.environ | self.environment, check=False)
