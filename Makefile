@@ -1,7 +1,9 @@
 # Two commands do everything: `make demo` runs the main job on an embedded example, `make test` passes the tests.
+# Tests run in one process more than there are cores (TESTERS), since many wait for processes that they start.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo-output
+TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -17,7 +19,7 @@ demo-s3: $(VENV)/.dev  ## Run the demo with its archive and output in a bucket o
 	@$(BIN)/python tests/support/s3server.py run $(if $(KEEP),--keep $(KEEP)) -- $(BIN)/couloir demo s3://demo/couloir
 
 test: check  ## Set up, check style and types, and pass the tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 check: $(VENV)/.dev  ## Check style and types
 	@$(BIN)/ruff check .
