@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from couloir import __version__
-from couloir.cli import EXIT_FAILURES, main
-from couloir.errors import TooManyFailuresError
+from couloir.cli import main
+from couloir.errors import EXIT_FAILURES, TooManyFailuresError
 
 STAGES = ("plan", "detect", "train", "assign", "catalog", "report", "run", "status", "outcomes", "synth", "demo")
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -59,3 +61,30 @@ def test_one_that_came_after_the_last_check_is_not_lost():
 def test_without_it_a_check_finds_nothing():
     with stop.at_checks_only():
         stop.check()
+
+
+def test_one_told_twice_in_a_moment_is_one():
+    def work():
+        with pytest.raises(Terminated):
+            terminate()
+        terminate()
+        return "went on to its end"
+
+    assert work() == "went on to its end"
+
+
+def test_a_later_one_ends_the_process_at_once():
+    code = """
+import os, signal, time
+from couloir import stop
+stop.TOGETHER_S = 0.0
+stop.listen()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+except KeyboardInterrupt:
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGTERM

@@ -8,15 +8,8 @@ import click
 
 from couloir import __version__
 from couloir.commands import begin, look, model, stages, submit
-from couloir.errors import CouloirError, CouloirWarning, StageFailedError, Terminated, TooManyFailuresError
+from couloir.errors import CouloirError, CouloirWarning, Terminated, exit_code_of
 from couloir.stop import listen
-
-EXIT_INTERRUPTED = 130
-EXIT_STOPPED = 143
-"""Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
-EXIT_FAILURES = 3
-"""Exit code when the run went through, and more station-days failed than allowed; of `status`: a stage failed."""
-_FAILURES = (TooManyFailuresError, StageFailedError)
 
 
 class _Commands(click.Group):
@@ -34,11 +27,11 @@ class _Commands(click.Group):
             terminated = isinstance(stop, Terminated)
             what = "stopped by SIGTERM" if terminated else "interrupted"
             click.echo(f"{what}; the same command goes on from here", err=True)
-            ctx.exit(EXIT_STOPPED if terminated else EXIT_INTERRUPTED)
+            ctx.exit(exit_code_of(stop))
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
-            ctx.exit(EXIT_FAILURES if isinstance(error, _FAILURES) else 1)
+            ctx.exit(exit_code_of(error))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

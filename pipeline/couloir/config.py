@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from couloir.identifiers import Pattern
-from couloir.section import Positive, Section, Share
+from couloir.section import SECRET, Positive, Section, Share
 from couloir.sites import SlurmConfig
 
 Kernel = Annotated[int, Field(ge=1, le=9)]
@@ -19,13 +19,6 @@ _SHORTEST_SEGMENT = 8
 BAND_PRIORITY = ("HH", "EH", "CH", "BH", "DH", "SH", "GH", "FH", "HN", "EN", "BN", "DP", "GP")
 
 
-_SECRET = re.compile(
-    r"^key$|^user(name)?$|secret|token|passw|credential|(access|account|private|api|customer)_?key|connection_str"
-    r"|^auth|cookie|^sas",
-    re.IGNORECASE,
-)
-
-
 def _refuse_credentials(options: Any) -> Any:
     """Keep credentials out of what is written with the output, logged and sent to workers, however deep."""
     if isinstance(options, list | tuple):
@@ -33,7 +26,7 @@ def _refuse_credentials(options: Any) -> Any:
             _refuse_credentials(value)
     elif isinstance(options, dict):
         for name, value in options.items():
-            if _SECRET.search(str(name)):
+            if SECRET.search(str(name)):
                 raise ValueError(
                     f"{name!r} is a credential and does not belong in a run file: set AWS_ACCESS_KEY_ID and "
                     "AWS_SECRET_ACCESS_KEY in the environment, or name a `profile`"

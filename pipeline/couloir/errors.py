@@ -1,8 +1,16 @@
 """Name what can go wrong: one base class, one leaf for each kind of mistake a user can mend."""
 
+EXIT_INTERRUPTED = 130
+EXIT_STOPPED = 143
+"""Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
+EXIT_FAILURES = 3
+"""Exit code when the run went through, and more station-days failed than allowed."""
+
 
 class CouloirError(Exception):
     """Stand above every error that Couloir raises for a user to read; its text says what to do next."""
+
+    exit_code = 1
 
 
 class ConfigError(CouloirError, ValueError):
@@ -56,13 +64,26 @@ class ClusterError(CouloirError, RuntimeError):
 class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
 
+    exit_code = EXIT_FAILURES
+
 
 class StageFailedError(CouloirError, RuntimeError):
     """Say that a stage of a run has failed, or died."""
 
+    exit_code = EXIT_FAILURES
+
 
 class Terminated(KeyboardInterrupt):
     """Stop because the machine, or its scheduler, said so: SIGTERM."""
+
+    exit_code = EXIT_STOPPED
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Give the exit code by which a process tells how it ended."""
+    if isinstance(error, CouloirError | Terminated):
+        return error.exit_code
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 
 class CouloirWarning(UserWarning):

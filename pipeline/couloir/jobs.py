@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _UNITS = {"pretrain": "steps", "k-means": "starts", "cluster": "iterations", "assign": "events"}
 """What the phases of a training count."""
-_COUNTED = ("written", "events", "bytes", "failed")
-"""What is counted of station-days whose blocks are complete."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from couloir.section import Count, Positive, Section
+from couloir.section import SECRET, Count, Section
 
 _WALLTIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
 
@@ -58,9 +58,21 @@ def _check_line(text: str) -> str:
 def _check_directive(text: str) -> str:
     if not re.match(r"--?[A-Za-z]", text):
         raise ValueError(f"{text!r} is no option of sbatch: it begins with - or --, like --exclude=node7")
-    name = re.split(r"[ =]", text)[0]
-    if ours := _OURS.get(name):
-        raise ValueError(f"{name} is set by {ours}")
+    name = re.split(r"[ =]", text)[0] if text.startswith("--") else text[:2]
+    for option, ours in _OURS.items():  # sbatch takes the beginning of a long name for the whole
+        if option == name or (len(name) > 3 and option.startswith(name)):
+            raise ValueError(f"{name} is set by {ours}")
+    return text
+
+
+def _check_prologue(text: str) -> str:
+    for name in re.findall(r"(\w+)=", text):
+        if SECRET.search(name):
+            raise ValueError(
+                f"{name} is a credential and does not belong in a run file, which is kept with the output: set it "
+                "where you submit, whose environment the jobs have, or let a file that only you can read set it: "
+                "source ~/keys.sh"
+            )
     return text
 
 
@@ -72,14 +84,22 @@ _OURS = {
     **dict.fromkeys(("-n", "--ntasks"), "compute.workers"),
     **dict.fromkeys(("-c", "--cpus-per-task"), "`cores`"),
     **dict.fromkeys(("--mem", "--mem-per-cpu"), "`job_memory_gb`"),
-    **dict.fromkeys(("-J", "--job-name", "-o", "--output", "-d", "--dependency", "--signal"), "couloir itself"),
+    **dict.fromkeys(
+        ("-J", "--job-name", "-o", "--output", "-d", "--dependency", "--signal", "--requeue", "--no-requeue"),
+        "couloir itself",
+    ),
+    **dict.fromkeys(
+        ("-a", "--array", "-M", "--clusters", "--wrap", "-D", "--chdir"),
+        "nothing: the jobs would not find each other",
+    ),
 }
 """Options of sbatch that other settings stand for."""
 
 Walltime = Annotated[str, BeforeValidator(_check_walltime)]
 Line = Annotated[str, Field(min_length=1), AfterValidator(_check_line)]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:+-]*$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:+@/=-]*$")]
 Directive = Annotated[Line, AfterValidator(_check_directive)]
+Prologue = Annotated[Line, AfterValidator(_check_prologue)]
 
 
 class SlurmTraining(Section):
@@ -87,17 +107,21 @@ class SlurmTraining(Section):
 
     partition: Word | None = None
     """Partition with GPUs; that of the other jobs when null."""
+    account: Word | None = None
+    """Account that is charged; that of the other jobs when null."""
+    qos: Word | None = None
+    """Quality of service; that of the other jobs when null."""
     gres: Word | None = "gpu:1"
-    """What is asked for: one GPU; null trains on CPUs."""
+    """What is asked for: one GPU; null where `directives` ask for it (--gpus=1), or to train on CPUs."""
     cores: Count = 8
     """Cores."""
-    memory_gb: Positive = 32.0
-    """Memory, GB."""
+    memory_gb: Annotated[float, Field(ge=0)] = 32.0
+    """Memory, GB; 0 asks for none, on sites that give whole nodes."""
     walltime: Walltime = "12:00:00"
-    """Longest time at once; training goes on after it in the same job, queued again."""
+    """Walltime of one start; training that is not done goes on in the same job, queued again."""
     directives: tuple[Directive, ...] = ()
     """Further options of sbatch, like --constraint=a100."""
-    prologue: tuple[Line, ...] = ()
+    prologue: tuple[Prologue, ...] = ()
     """Lines of shell before it, in the place of the other jobs' prologue."""
     image: Line | None = None
     """Container image with TensorFlow; that of the other jobs when null."""
@@ -117,14 +141,15 @@ class SlurmConfig(Section):
     qos: Word | None = None
     """Quality of service."""
     walltime: Walltime = "12:00:00"
-    """Longest time of a job at once; what is not done then goes on in the same job, queued again."""
+    """Walltime of one start of a job; what is not done then goes on in the same job, queued again."""
     cores: Count = 1
     """Cores of a worker."""
-    job_memory_gb: Positive | None = None
-    """Memory asked for each worker, GB; a quarter more than compute.memory_gb when null."""
+    job_memory_gb: Annotated[float, Field(ge=0)] | None = None
+    """Memory asked for each worker, GB; a quarter more than compute.memory_gb when null; 0 asks for none, on sites
+    that give whole nodes."""
     directives: tuple[Directive, ...] = ()
     """Further options of sbatch for all jobs, like --exclude=node7."""
-    prologue: tuple[Line, ...] = ()
+    prologue: tuple[Prologue, ...] = ()
     """Lines of shell before the work: modules, an environment to activate."""
     scratch: Line | None = None
     """Folder on each node where Dask may put what does not fit into memory, like $TMPDIR."""
@@ -135,13 +160,13 @@ class SlurmConfig(Section):
     image: Line | None = None
     """Container image: a .sif file, an unpacked folder (charliecloud), a name (podman)."""
     binds: tuple[Line, ...] = ()
-    """Folders that the container sees, like /data/archive; those of archive and output, too."""
+    """Further folders that the container sees, like /data/labels; those of archive and output are bound anyway."""
     folder: Line = "couloir-jobs"
-    """Folder for scripts, logs and certificates, from where it is submitted; all nodes must reach it."""
+    """Folder for scripts, logs and certificates, which all nodes must reach; a path from where it is submitted."""
     warn_s: Annotated[int, Field(ge=10, le=3_600)] = 120
     """How long before its walltime a job is told to stop in order, s."""
     requeues: Annotated[int, Field(ge=0, le=1_000)] = 50
-    """How often a job that was stopped, or died, goes on at most."""
+    """How often a job that was told to stop goes on at most; one that is killed goes on three times."""
     training: SlurmTraining = Field(default_factory=SlurmTraining)
     """The training's job."""
 
@@ -171,4 +196,14 @@ class SlurmConfig(Section):
         for name, walltime in (("walltime", self.walltime), ("training.walltime", self.training.walltime)):
             if seconds_of(walltime) <= self.warn_s:
                 raise ValueError(f"{name} ({walltime}) must be longer than warn_s ({self.warn_s} s)")
+        if self.workers_as == "jobs" and self.lifetime_s <= self.warn_s:
+            raise ValueError(
+                f"walltime ({self.walltime}) is too short for workers that end by themselves, and hand over their "
+                f"work, between {3 * self.warn_s} and {self.warn_s} s before: a longer one, or a smaller warn_s"
+            )
         return self
+
+    @property
+    def lifetime_s(self) -> int:
+        """How long a worker that is a job works, give or take `warn_s`, s."""
+        return seconds_of(self.walltime) - 2 * self.warn_s

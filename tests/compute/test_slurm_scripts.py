@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from couloir.compute.slurm_jobs import job_options
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.config import ComputeConfig
-from couloir.errors import ConfigError
 from couloir.sites import SlurmConfig, seconds_of
 
 FOLDER = JobFolder(Path("/jobs/my run"), binds=("/archive",))
@@ -59,6 +58,10 @@ def test_walltimes_are_read_as_slurm_reads_them(walltime, seconds):
         ({"image": "a.sif"}, "need `container`"),
         ({"container": "docker", "image": "a"}, "Input should be 'none', 'apptainer', 'charliecloud' or 'podman'"),
         ({"container": "podman", "image": "a", "workers_as": "jobs"}, "in which there is no sbatch"),
+        ({"directives": ["-n4"]}, "-n is set by compute.workers"),
+        ({"directives": ["--part=x"]}, "--part is set by `partition`"),
+        ({"directives": ["--array=0-9"]}, "would not find each other"),
+        ({"prologue": ["export AWS_SECRET_ACCESS_KEY=abc"]}, "is a credential and does not belong in a run file"),
         ({"adaptive": True}, "adaptive goes with workers_as jobs"),
         ({"partitoin": "cpu"}, "Extra inputs are not permitted"),
     ],
@@ -86,7 +89,7 @@ def test_each_setting_is_in_the_script():
         assert line in lines
     assert "--output='/jobs/my run/detect-%j.log'" in lines
     assert {"--ntasks=7", "--cpus-per-task=2", "--mem-per-cpu=1908M", "--signal=B:TERM@90"} <= set(lines)
-    assert text.index("module load python") < text.index("follow srun")
+    assert text.index("module load python") < text.index("\nfollow srun")
     assert command(text).endswith("-m couloir.cli detect run.yaml --redo")
 
 
@@ -115,12 +118,23 @@ RUNTIMES = {
 }
 
 
+def test_training_may_have_an_account_and_ask_for_its_gpu_in_another_way():
+    training = {"account": "abc@v100", "qos": "gpu/long", "gres": None, "directives": ["--gpus=1"], "memory_gb": 0}
+    site = {"account": "abc@cpu", "container": "apptainer", "image": "image", "job_memory_gb": 0}
+    text = training_script(SlurmConfig(**site, training=training), FOLDER).text
+    assert {"--account=abc@v100", "--qos=gpu/long", "--gpus=1"} <= set(asked(text))
+    assert "apptainer exec --nv" in command(text)
+    assert "--mem" not in text
+    assert "--account=abc@cpu" in asked(detection_script(compute(**site), FOLDER).text)
+    assert "--mem" not in detection_script(compute(**site), FOLDER).text
+
+
 @pytest.mark.parametrize("container", RUNTIMES)
 def test_a_container_sees_what_the_run_reads_and_writes(container):
     site = {"container": container, "image": "image", "binds": ["/a:/b"], "training": {"image": "big"}}
     expected = RUNTIMES[container].format(image="image", nv="", gpus="")
     detects = command(detection_script(compute(**site), FOLDER).text)
-    assert detects == f"follow srun --kill-on-bad-exit=1 {expected} detect run.yaml"
+    assert detects == f"follow srun --export=ALL --cpus-per-task=1 --kill-on-bad-exit=1 {expected} detect run.yaml"
     expected = RUNTIMES[container].format(image="big", nv="--nv ", gpus="--device=nvidia.com/gpu=all ")
     assert command(training_script(SlurmConfig(**site), FOLDER).text) == f"follow {expected} train run.yaml"
 
@@ -129,8 +143,8 @@ def test_workers_that_are_jobs_end_before_their_walltime_and_not_all_at_once(tmp
     options = job_options(compute(workers_as="jobs", walltime="01:00:00", warn_s=60), tmp_path)
     arguments = options["worker_extra_args"]
     assert arguments[:4] == ["--lifetime", "3480s", "--lifetime-stagger", "60s"]
-    with pytest.raises(ConfigError, match="too short for workers"):
-        job_options(compute(workers_as="jobs", walltime="00:05:00", warn_s=120), tmp_path)
+    with pytest.raises(ValidationError, match="too short for workers"):
+        compute(workers_as="jobs", walltime="00:05:00", warn_s=120)
 
 
 FOLLOWED = """
@@ -140,9 +154,18 @@ function sleep() {{ :; }}
 SLURM_JOB_ID=7
 SLURM_RESTART_COUNT={restarts}
 {functions}
+{before}
 follow bash -c 'exit {code}'
 echo went on
 """
+
+
+def followed(script, folder, *, code, restarts=0, state="RUNNING", before=""):
+    """Run what follows from the way in which a stage ended."""
+    text = script.text
+    functions = text[text.index("told=") : text.index("\nfollow ")]
+    whole = FOLLOWED.format(state=state, restarts=restarts, code=code, functions=functions, before=before)
+    return subprocess.run(["bash", "-uc", whole], cwd=folder, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -150,30 +173,46 @@ echo went on
     [
         (0, 0, "RUNNING", "went on"),
         (143, 0, "RUNNING", "asked: requeue 7"),
+        (143, 0, "''", "asked: requeue 7"),  # SLURM's controller does not answer
         (137, 0, "RUNNING", "asked: requeue 7"),
         (143, 50, "RUNNING", "is not any more"),
         (143, 0, "COMPLETING", "was cancelled"),
-        (3, 0, "RUNNING", "detect failed with exit code 3; training"),
+        (3, 0, "RUNNING", "train failed with exit code 3; what waits for it is cancelled: catalog, report"),
     ],
 )
 def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state, told, tmp_path):
-    whole = detection_script(compute(), FOLDER).text
-    functions = whole[whole.index("told=") : whole.index("export OMP")]
-    script = FOLLOWED.format(state=state, restarts=restarts, code=code, functions=functions)
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    script = training_script(SlurmConfig(), FOLDER, followers=("catalog", "report"))
+    done = followed(script, tmp_path, code=code, restarts=restarts, state=state)
     assert told in done.stdout
     assert ("went on" in done.stdout) == (code == 0)
     assert done.returncode == code
     assert "failed" not in done.stdout or "asked" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("said", "srun", "told"),
+    [
+        ("0", 1, "went on"),  # a worker was killed for want of memory, and replaced; the run came to its end
+        ("3", 137, "detect failed with exit code 3"),  # srun tells of the tasks that it killed itself
+        ("143", 137, "detect stopped with exit code 143; this job is queued again"),
+        (None, 1, "detect stopped with exit code 137; this job is queued again"),  # the run itself was killed
+        (None, 0, "went on"),
+    ],
+)
+def test_what_the_run_says_of_its_end_counts_for_more_than_what_srun_does(said, srun, told, tmp_path):
+    if said:
+        (tmp_path / "scheduler-7-0.json.ended").write_text(f"{said}\n")
+    assert told in followed(detection_script(compute(), FOLDER), tmp_path, code=srun).stdout
+
+
 def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
-    whole = detection_script(compute(), FOLDER).text
-    functions = whole[whole.index("told=") : whole.index("export OMP")]
-    script = FOLLOWED.format(state="RUNNING", restarts=0, code=137, functions=functions)
-    told = [
-        subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True).stdout
-        for _ in range(5)
-    ]
+    told = [followed(training_script(SlurmConfig(), FOLDER), tmp_path, code=137).stdout for _ in range(5)]
     assert ["requeue" in text for text in told] == [True, True, True, False, False]
     assert "for want of memory perhaps" in told[-1]
+
+
+def test_a_stage_that_was_told_to_stop_was_not_killed_however_it_ended(tmp_path):
+    script = training_script(SlurmConfig(), FOLDER)
+    for _ in range(5):
+        assert "asked: requeue" in followed(script, tmp_path, code=137, before="kill -TERM $$").stdout
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,11 @@ import psutil
 import pytest
 import yaml
 
+from couloir.compute import open_pool
+from couloir.compute.slurm_jobs import SlurmJobsPool
 from couloir.config import ComputeConfig
+from couloir.errors import ClusterError
+from couloir.sites import SlurmConfig
 from couloir.synth import SynthSpec, write_archive
 
 COULOIR = [sys.executable, "-m", "couloir.cli"]
@@ -51,6 +55,26 @@ def couloir(folder: Path, *arguments: str, code: int = 0) -> subprocess.Complete
     done = subprocess.run([*COULOIR, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stderr
     return done
+
+
+def test_a_worker_that_is_cancelled_is_replaced_and_one_that_is_refused_is_told(slurm, tmp_path):
+    site = SlurmConfig(**{name: value for name, value in SITE.items() if name != "training"}, workers_as="jobs")
+    compute = ComputeConfig(kind="slurm", workers=2, slurm=site.model_copy(update={"folder": str(tmp_path)}))
+    with open_pool(compute) as pool:
+        first = set(
+            slurm.wait_for(lambda: len(found := slurm.jobs().get("couloir-worker", [])) == 2 and found, 60)
+        )
+        slurm.wait_for(lambda: len(pool._addresses()) == 2, 120)
+        slurm.call("scancel", min(first))
+
+        def replaced():
+            pool.wait([], timeout_s=1)
+            return set(slurm.jobs().get("couloir-worker", [])) - first
+
+        assert slurm.wait_for(replaced, 120)
+    refused = compute.slurm.model_copy(update={"partition": "nowhere"})
+    with pytest.raises(ClusterError, match=r"(?s)refuses the job of a worker.*nowhere"):
+        SlurmJobsPool(compute.model_copy(update={"slurm": refused}))
 
 
 @pytest.fixture(autouse=True)
@@ -197,7 +221,7 @@ def test_a_failed_stage_cancels_what_follows_and_says_so(slurm, archive, tmp_pat
     assert slurm.state(jobs["detect"]) == "FAILED"
     assert slurm.state(jobs["train"]) == "CANCELLED"
     told = log(tmp_path, "detect")
-    assert "detect failed with exit code 3; training, catalog and report, which wait for it, are cancelled" in told
+    assert "detect failed with exit code 3; what waits for it is cancelled: training, catalog, report" in told
 
 
 def test_what_slurm_refuses_is_shown_with_the_script_and_nothing_is_left(slurm, archive, tmp_path):

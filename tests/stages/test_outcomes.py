@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from couloir.archive.layout import Layout
-from couloir.cli import EXIT_FAILURES, main
-from couloir.errors import ConfigError, MissingStageError, StoreError, TooManyFailuresError
+from couloir.cli import main
+from couloir.errors import EXIT_FAILURES, ConfigError, MissingStageError, StoreError, TooManyFailuresError
 from couloir.identifiers import BandId, ChannelId, StationDay
 from couloir.stages.outcomes import archive_path, choose, count_up, recorded_outcomes
 from couloir.stages.run import check_failures

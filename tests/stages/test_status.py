@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from couloir.cli import EXIT_FAILURES, main
+from couloir.cli import main
 from couloir.config import RunConfig
-from couloir.errors import CouloirWarning, MissingStageError
+from couloir.errors import EXIT_FAILURES, CouloirWarning, MissingStageError
 from couloir.identifiers import BandId, Block, StationDay
 from couloir.jobs import _DayCount, run_all
 from couloir.runfile import dump

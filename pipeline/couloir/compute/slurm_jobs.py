@@ -1,7 +1,5 @@
 """Run tasks on a Dask cluster whose workers are jobs of SLURM, each its own."""
 
-import asyncio
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +8,11 @@ from typing import Any
 from distributed import Client
 
 from couloir.compute.dask_pool import AHEAD, ANSWER_S, WORKER_ENVIRONMENT, DaskPool, settings
-from couloir.compute.slurm import queued_jobs
+from couloir.compute.slurm import Script, check_script, queued_jobs
 from couloir.compute.tls import make_certificate, security_of
 from couloir.compute.turns import TakeTurns
 from couloir.config import ComputeConfig
-from couloir.errors import ClusterError, ConfigError
-from couloir.sites import SlurmConfig, seconds_of
+from couloir.errors import ClusterError
 
 _LOOK_S = 15.0
 """How often SLURM is asked whether the workers' jobs are still there, s."""
@@ -34,7 +31,7 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
     log_folder : Path
         Where the jobs write what they print.
     """
-    slurm = config.slurm
+    slurm, memory = config.slurm, asked_mebibytes(config)
     environment = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
     return {
         "queue": slurm.partition,
@@ -46,30 +43,29 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
         "processes": 1,
         "job_cpu": slurm.cores,
         "memory": f"{config.memory_gb}GB",
-        "job_mem": f"{megabytes(config)}M",
+        "job_mem": f"{memory}M" if memory else None,
+        "job_directives_skip": [] if memory else ["--mem="],
         "job_name": "couloir-worker",
         "log_directory": str(log_folder),
-        "local_directory": slurm.scratch or tempfile.gettempdir(),
+        "local_directory": slurm.scratch or "${TMPDIR:-/tmp}",  # of the worker's node
         "interface": slurm.interface,
         "death_timeout": _ALONE_S,
-        "worker_extra_args": [*_lifetime(slurm), "--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
+        "worker_extra_args": [
+            *("--lifetime", f"{slurm.lifetime_s}s", "--lifetime-stagger", f"{slurm.warn_s}s"),
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+        ],
     }
 
 
-def megabytes(config: ComputeConfig) -> int:
+def asked_mebibytes(config: ComputeConfig) -> int | None:
     """Give the memory that is asked for each worker, MiB: Dask restarts a worker before SLURM kills it."""
-    return round((config.slurm.job_memory_gb or 1.25 * config.memory_gb) * 1e9 / 2**20)
+    asked = config.slurm.job_memory_gb
+    return mebibytes(1.25 * config.memory_gb if asked is None else asked)
 
 
-def _lifetime(slurm: SlurmConfig) -> list[str]:
-    """Let workers end between three and one `warn_s` before their walltime, not all at once."""
-    lifetime = seconds_of(slurm.walltime) - 2 * slurm.warn_s
-    if lifetime <= slurm.warn_s:
-        raise ConfigError(
-            f"compute.slurm.walltime ({slurm.walltime}) is too short for workers that hand over their work "
-            f"between {3 * slurm.warn_s} and {slurm.warn_s} s before it ends: a longer one, or a smaller warn_s"
-        )
-    return ["--lifetime", f"{lifetime}s", "--lifetime-stagger", f"{slurm.warn_s}s"]
+def mebibytes(gigabytes: float) -> int | None:
+    """Turn GB into SLURM's MiB; nothing where 0 says to ask for none."""
+    return round(gigabytes * 1e9 / 2**20) or None
 
 
 class SlurmJobsPool(DaskPool):
@@ -103,6 +99,7 @@ class SlurmJobsPool(DaskPool):
             scheduler_options={"dashboard_address": config.dashboard, "interface": config.slurm.interface},
             **job_options(config, self._folder / "workers"),
         )
+        check_script(Script("a worker", self._cluster.job_script()))
         client = Client(self._cluster, security=security, set_as_default=False)
         super().__init__(client, workers=workers, stall_s=config.stall_s)
         client.register_plugin(TakeTurns(round(config.read_ahead_mb * 1e6)))
@@ -117,30 +114,32 @@ class SlurmJobsPool(DaskPool):
 
     def close(self, *, at_once: bool = False) -> None:  # noqa: ARG002 - cancelled jobs end at once
         """Cancel the workers' jobs."""
-        with suppress(TimeoutError, OSError):
-            self._client.close(timeout=ANSWER_S)
-        with suppress(TimeoutError, asyncio.TimeoutError, OSError):
-            self._cluster.close(timeout=ANSWER_S)
-        self._settings.__exit__(None, None, None)
+        try:
+            with suppress(TimeoutError, OSError):
+                self._client.close(timeout=ANSWER_S)
+            with suppress(TimeoutError, OSError, AssertionError, RuntimeError):  # some may not have been submitted
+                self._cluster.close(timeout=ANSWER_S)
+        finally:
+            self._settings.__exit__(None, None, None)
 
     def _look_after_workers(self) -> None:
-        """Replace workers whose jobs are no more: Dask knows of those that came and went, SLURM of the others."""
+        """Replace workers that are neither at work nor queued: Dask itself goes on counting them as wanted."""
         if time.monotonic() - self._looked < _LOOK_S:
             return
         self._looked = time.monotonic()
-        jobs = {name: str(job.job_id) for name, job in self._cluster.workers.items() if job.job_id}
+        jobs = {name: str(job.job_id) for name, job in self._cluster.workers.items()}
         here = {info["name"] for info in self._client.scheduler_info(n_workers=-1)["workers"].values()}
         self._seen |= here
         queued = queued_jobs(jobs.values())
-        missing = {name for name, number in jobs.items() if number not in queued and name not in here}
-        for name in missing & self._missed:  # twice, since a job is not in the queue the moment it is submitted
+        missing = {name for name in set(self._cluster.worker_spec) - here if jobs.get(name) not in queued}
+        for name in missing & self._missed:  # twice, since a worker is not there the moment it is wanted
             self._deaths += name not in self._seen
             self._cluster.worker_spec.pop(name, None)
         self._missed = missing - self._missed
         if self._deaths > _DEATHS * self.workers:
             raise ClusterError(
-                f"{self._deaths} jobs of workers ended before their worker came. What they printed is in "
-                f"{self._folder / 'workers'}: often it is compute.slurm.prologue or interface that is wrong"
+                f"{self._deaths} jobs of workers were refused, or ended before their worker came. What they "
+                f"printed is in {self._folder / 'workers'}: often compute.slurm.prologue or interface is wrong"
             )
         if not self._config.slurm.adaptive and len(self._cluster.worker_spec) < self.workers:
             self._cluster.scale(self.workers)

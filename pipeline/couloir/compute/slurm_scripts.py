@@ -8,15 +8,15 @@ from pathlib import Path
 
 from couloir.compute.dask_pool import WORKER_ENVIRONMENT
 from couloir.compute.slurm import Script
-from couloir.compute.slurm_jobs import megabytes
+from couloir.compute.slurm_jobs import asked_mebibytes, mebibytes
+from couloir.compute.slurm_tasks import meeting_place
 from couloir.config import ComputeConfig
-from couloir.sites import SlurmConfig
+from couloir.sites import SlurmConfig, SlurmTraining
 
 _SERVERS = 2
 """Tasks of an allocation that are no workers: the scheduler, and the run itself."""
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
-_STOP_ONE = "kill -TERM $work"
 _STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID.0"'
 """How all tasks are told to stop: srun itself does not pass SIGTERM on, but kills them."""
 _DEATHS = 3
@@ -48,50 +48,51 @@ class JobFolder:
         return self.path / f"{stage}-%j.log"
 
 
-def detection_script(compute: ComputeConfig, folder: JobFolder, *, options: Sequence[str] = ()) -> Script:
+def detection_script(
+    compute: ComputeConfig, folder: JobFolder, *, options: Sequence[str] = (), followers: Sequence[str] = ()
+) -> Script:
     """Write the job that detects, with its workers or submitting them."""
-    slurm, workers = compute.slurm, compute.workers or 1
+    slurm, workers, asked = compute.slurm, compute.workers or 1, asked_mebibytes(compute)
+    couloir = _couloir(slurm, folder, slurm.image)
     if slurm.workers_as == "tasks":
-        per_core = -(-megabytes(compute) // slurm.cores)
-        size = [f"--ntasks={workers + _SERVERS}", f"--cpus-per-task={slurm.cores}", f"--mem-per-cpu={per_core}M"]
-        start, stop = "srun --kill-on-bad-exit=1 ", _STOP_TASKS
+        size = [f"--ntasks={workers + _SERVERS}", f"--cpus-per-task={slurm.cores}"]
+        size += [f"--mem-per-cpu={-(-asked // slurm.cores)}M"] if asked else []
+        start = f"srun --export=ALL --cpus-per-task={slurm.cores} --kill-on-bad-exit=1 {couloir}"
+        place = meeting_place("$SLURM_JOB_ID", "${SLURM_RESTART_COUNT:-0}")
+        ways = {"stop": _STOP_TASKS, "said": f"{place}.ended"}
     else:
-        size = ["--ntasks=1", f"--cpus-per-task={slurm.cores}", f"--mem={_SMALL_MB}M"]
-        start, stop = "", _STOP_ONE
+        size = ["--ntasks=1", f"--cpus-per-task={slurm.cores}", *_memory(_SMALL_MB if asked else None)]
+        start, ways = couloir, {}
     environment = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
-    command = f"{start}{_couloir(slurm, folder, slurm.image)} detect run.yaml {shlex.join(options)}".rstrip()
     return _script(
         "detect",
         folder,
-        head=[*_place(slurm, slurm.partition, slurm.walltime), *size, *slurm.directives],
+        slurm,
+        head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
         setup=[*environment, *slurm.prologue],
-        commands=[command],
-        slurm=slurm,
-        then="; training, catalog and report, which wait for it, are cancelled",
-        stop=stop,
+        commands=[f"{start} detect run.yaml {shlex.join(options)}".rstrip()],
+        followers=followers,
+        **ways,
     )
 
 
-def training_script(slurm: SlurmConfig, folder: JobFolder, *, options: Sequence[str] = ()) -> Script:
+def training_script(
+    slurm: SlurmConfig, folder: JobFolder, *, options: Sequence[str] = (), followers: Sequence[str] = ()
+) -> Script:
     """Write the job that trains, on a GPU where one is asked for."""
     training = slurm.training
-    size = ["--ntasks=1", f"--cpus-per-task={training.cores}", f"--mem={_mebibytes(training.memory_gb)}M"]
-    if training.gres:
-        size.append(f"--gres={training.gres}")
-    couloir = _couloir(slurm, folder, training.image or slurm.image, gpu=training.gres is not None)
+    on_gpu = training.gres is not None or any(option.startswith(("--gpu", "-G")) for option in training.directives)
+    couloir = _couloir(slurm, folder, training.image or slurm.image, gpu=on_gpu)
+    size = ["--ntasks=1", f"--cpus-per-task={training.cores}", *_memory(mebibytes(training.memory_gb))]
+    size += [f"--gres={training.gres}"] if training.gres else []
     return _script(
         "train",
         folder,
-        head=[
-            *_place(slurm, training.partition or slurm.partition, training.walltime),
-            *size,
-            *slurm.directives,
-            *training.directives,
-        ],
-        setup=list(training.prologue or slurm.prologue),
+        slurm,
+        head=[*_place(slurm, training, training.walltime), *size, *slurm.directives, *training.directives],
+        setup=training.prologue or slurm.prologue,
         commands=[f"{couloir} train run.yaml {shlex.join(options)}".rstrip()],
-        slurm=slurm,
-        then="; catalog and report, which wait for it, are cancelled",
+        followers=followers,
     )
 
 
@@ -99,43 +100,50 @@ def report_script(slurm: SlurmConfig, folder: JobFolder, *, stages: Sequence[str
     """Write the job that makes the catalog and the report, on CPUs."""
     training = slurm.training
     couloir = _couloir(slurm, folder, training.image or slurm.image)
-    memory = max(_SMALL_MB, _mebibytes(training.memory_gb) // 2)
+    trains = mebibytes(training.memory_gb)
+    memory = _memory(max(_SMALL_MB, trains // 2) if trains else None)
+    size = ["--ntasks=1", f"--cpus-per-task={training.cores}", *memory]
     return _script(
         "report",
         folder,
-        head=[
-            *_place(slurm, slurm.partition, slurm.walltime),
-            "--ntasks=1",
-            f"--cpus-per-task={training.cores}",
-            f"--mem={memory}M",
-            *slurm.directives,
-        ],
-        setup=list(training.prologue or slurm.prologue),
+        slurm,
+        head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
+        setup=training.prologue or slurm.prologue,
         commands=[f"{couloir} {stage} run.yaml" for stage in stages],
-        slurm=slurm,
-        then="",
     )
 
 
-def _place(slurm: SlurmConfig, partition: str | None, walltime: str) -> list[str]:
-    named = {"partition": partition, "account": slurm.account, "qos": slurm.qos}
-    given = [f"--{name}={value}" for name, value in named.items() if value]
+def _place(slurm: SlurmConfig, training: SlurmTraining | None, walltime: str) -> list[str]:
+    """Say where a job runs, who pays, and what SLURM is to do about its time."""
+    given = []
+    for name in ("partition", "account", "qos"):
+        if value := getattr(training, name, None) or getattr(slurm, name):
+            given.append(f"--{name}={value}")
     return [*given, f"--time={walltime}", "--requeue", f"--signal=B:TERM@{slurm.warn_s}"]
+
+
+def _memory(mebibytes: int | None) -> list[str]:
+    return [f"--mem={mebibytes}M"] if mebibytes else []
 
 
 def _script(
     stage: str,
     folder: JobFolder,
+    slurm: SlurmConfig,
     *,
     head: Iterable[str],
     setup: Iterable[str],
     commands: Iterable[str],
-    slurm: SlurmConfig,
-    then: str,
-    stop: str = _STOP_ONE,
+    followers: Sequence[str] = (),
+    stop: str = "kill -TERM $work",
+    said: str = "",
 ) -> Script:
-    """Put a job together: what it asks for, sets up and runs, and what follows from how that ended."""
-    where = shlex.quote(str(folder.path))
+    """Put a job together: what it asks for, sets up and runs, and what follows from how that ended.
+
+    ``stop`` tells the command to stop; ``said`` is the file to which it writes its exit code, if it does.
+    """
+    then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
+    limits = {"requeues": slurm.requeues, "deaths": _DEATHS}
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name=couloir-{stage}",
@@ -143,13 +151,13 @@ def _script(
         "#SBATCH --open-mode=append",
         *(f"#SBATCH {option}" for option in head),
         "",
-        f"cd {where} || exit 1",
         'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
-        "",
-        _FOLLOW.format(stage=stage, then=then, stop=stop, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
-        "",
         *setup,
         *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
+        f"cd {shlex.quote(str(folder.path))} || exit 1",
+        "",
+        _FOLLOW.format(stage=stage, then=then, stop=stop, said=said, **limits).strip("\n"),
+        "",
         *(f"follow {command}" for command in commands),
         f'echo "couloir: {stage} is done"',
     ]
@@ -158,11 +166,19 @@ def _script(
 
 _FOLLOW = """
 # SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
-told='' work=''
+told='' work='' said="{said}"
 trap 'told=yes; [ -z "$work" ] || {stop}' TERM
 
+state() {{
+    for _ in 1 2 3 4 5; do
+        squeue --noheader --job "$SLURM_JOB_ID" --format=%T && return
+        sleep 10
+    done
+}}
+
 again() {{
-    if [ "$(squeue --noheader --job "$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
+    local state; state=$(state)
+    if [ "${{state:-RUNNING}}" != RUNNING ]; then
         echo "couloir: {stage} was cancelled"
         exit "$1"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
@@ -182,7 +198,9 @@ follow() {{
     wait $work || code=$?
     while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
     work=''
+    if [ -s "$said" ]; then code=$(cat "$said"); elif [ -n "$said" ] && [ $code -ne 0 ]; then code=137; fi
     [ $code -ne 0 ] || return 0
+    [ -z "$told" ] || again 143
     [ $code -le 128 ] || [ $code -eq 143 ] || echo $code >> {stage}.deaths
     [ $code -le 128 ] || again $code
     echo "couloir: {stage} failed with exit code $code{then}"
@@ -221,7 +239,3 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
             name,
         ]
     )
-
-
-def _mebibytes(gigabytes: float) -> int:
-    return round(gigabytes * 1e9 / 2**20)

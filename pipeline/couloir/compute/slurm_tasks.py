@@ -1,11 +1,12 @@
 """Make a Dask cluster of the tasks of one SLURM allocation: a scheduler, the run itself, and workers."""
 
+import asyncio
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from distributed.core import rpc
 from couloir.compute.dask_pool import AHEAD, settings
 from couloir.compute.tls import security_of
 from couloir.config import ComputeConfig
-from couloir.errors import ConfigError
+from couloir.errors import ConfigError, exit_code_of
 
 _RUN = 1
 """The task that runs the run, after the scheduler's."""
@@ -45,8 +46,11 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         Outside of an allocation, or in one of too few tasks.
     """
     rank, tasks = _place_in_allocation()
-    meeting_place = _meeting_place(config)
-    end = Path(f"{meeting_place}.ended")
+    if config.tls is None:
+        raise ConfigError("compute.kind slurm needs compute.tls, a certificate: `couloir submit slurm` makes one")
+    job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
+    place = Path(config.slurm.folder) / meeting_place(job, start)
+    end = Path(f"{place}.ended")
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     runner_class = _runner_class()  # its module takes SIGINT for itself
     if rank == _RUN:
@@ -56,21 +60,25 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
         threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
-    security = security_of(config.tls) if config.tls else None
+    security = security_of(config.tls)
     with settings():
         runner = runner_class(
             security,
-            scheduler_file=meeting_place,
+            scheduler_file=str(place),
             scheduler_options=_scheduler_options(config, security),
             worker_class="distributed.Nanny",
             worker_options=_worker_options(config, security),
         )
+    code = 0
     try:
         with runner:
             found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
             yield config.model_copy(update=found)
-    finally:
-        end.touch()
+    except BaseException as error:
+        code = exit_code_of(error)
+        raise
+    finally:  # what srun tells is made up of how all tasks ended, those that it killed among them
+        end.write_text(f"{code}\n")
 
 
 def _place_in_allocation() -> tuple[int, int]:
@@ -88,10 +96,9 @@ def _place_in_allocation() -> tuple[int, int]:
     return rank, tasks
 
 
-def _meeting_place(config: ComputeConfig) -> str:
-    """Name the file that tells the scheduler's address; an earlier start of this job had another."""
-    job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
-    return f"{config.slurm.folder}/scheduler-{job}-{start}.json"
+def meeting_place(job: str, start: str) -> str:
+    """Name the file, in the job's folder, that tells the scheduler's address; each start of a job has its own."""
+    return f"scheduler-{job}-{start}.json"
 
 
 def _end_with_the_run(end: Path) -> None:
@@ -108,9 +115,15 @@ def _runner_class() -> Any:
     class _Runner(SLURMRunner):  # type: ignore[misc]
         """Know certificates, which the library's own runner does not use to end the scheduler."""
 
-        def __init__(self, security: Security | None, **options: Any) -> None:
-            self._security = security or Security()
+        def __init__(self, security: Security, **options: Any) -> None:
+            self._security = security
             super().__init__(**options)
+
+        async def get_scheduler_address(self) -> str:
+            while True:
+                with suppress(ValueError, KeyError):  # it is being written
+                    return str(await super().get_scheduler_address())
+                await asyncio.sleep(_LOOK_S / 10)
 
         async def before_client_start(self) -> None:
             arguments = self._security.get_connection_args("client")
@@ -119,21 +132,21 @@ def _runner_class() -> Any:
     return _Runner
 
 
-def _scheduler_options(config: ComputeConfig, security: Security | None) -> dict[str, Any]:
+def _scheduler_options(config: ComputeConfig, security: Security) -> dict[str, Any]:
     return {
         "security": security,
-        "protocol": "tls://" if security else "tcp://",
+        "protocol": "tls://",
         "interface": config.slurm.interface,
         "port": 0,
         "dashboard_address": config.dashboard,
     }
 
 
-def _worker_options(config: ComputeConfig, security: Security | None) -> dict[str, Any]:
+def _worker_options(config: ComputeConfig, security: Security) -> dict[str, Any]:
     scratch = config.slurm.scratch
     return {
         "security": security,
-        "protocol": "tls://" if security else "tcp://",
+        "protocol": "tls://",
         "interface": config.slurm.interface,
         "nthreads": 1 + AHEAD,
         "memory_limit": f"{config.memory_gb}GB",

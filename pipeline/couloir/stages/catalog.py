@@ -47,17 +47,23 @@ def run_id(config: RunConfig, archive: SpectrogramArchive, model: Mark) -> str:
     return content_hash(chosen, detection_hash(config), made_by, archive.digest, *calibration)
 
 
+def catalog_hash(config: RunConfig, truth: str | None = None, labels: str | None = None) -> str:
+    """Hash the settings of a catalog and what its labels say, wherever they lie."""
+    settings = config.catalog.model_dump(mode="json", exclude={"truth", "labels"})
+    return content_hash(settings, truth, labels)
+
+
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | None = None) -> dict[str, Any]:
     """Say what a catalog is made from; ``assigned`` where its model was not trained on these events."""
     given = {"catalog.truth": _truth_place(config), "catalog.labels": _labels_place(config)}
-    texts = [place and read_user_text(place, setting=setting) for setting, place in given.items()]
+    texts = [None if place is None else read_user_text(place, setting=name) for name, place in given.items()]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
     return {
         "version": CATALOG_VERSION,
         "model_id": model["model_id"],
         "run_id": run_id(config, archive, model),
-        "catalog": content_hash(config.catalog, *texts),
+        "catalog": catalog_hash(config, *texts),
     } | ({} if model == own else {"assigned": model["model_id"]})
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from couloir import __version__
 from couloir.catalog.clusters import read_clusters
-from couloir.config import RunConfig, content_hash
+from couloir.config import RunConfig
 from couloir.errors import CouloirError, DamagedError
 from couloir.identifiers import Block, StationDay
-from couloir.stages.catalog import CATALOG_VERSION
+from couloir.stages.catalog import CATALOG_VERSION, catalog_hash
 from couloir.stages.changes import settings_before
 from couloir.stages.held import is_imported, read_card
 from couloir.stages.marks import is_announced, read_completion
@@ -147,7 +147,7 @@ def _catalog(config: RunConfig, detection: Standing, model: Standing, marks: dic
     # What a user's own labels say is not in the output, so that it cannot be told whether they have changed.
     open_to_all = not (config.catalog.truth or config.catalog.labels)
     if held.mark.get("version") != CATALOG_VERSION or (
-        open_to_all and held.mark.get("catalog") != content_hash(config.catalog, None, None)
+        open_to_all and held.mark.get("catalog") != catalog_hash(config)
     ):
         return Standing(complete=False, remark="the catalog there is of other settings")
     events = sum(row.events for row in read_clusters(output_of(config) / "catalog"))

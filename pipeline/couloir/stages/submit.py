@@ -4,6 +4,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from couloir.compute import slurm
@@ -11,11 +12,12 @@ from couloir.compute.slurm import Script
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.compute.tls import make_certificate
 from couloir.config import RunConfig
-from couloir.errors import ClusterError
+from couloir.errors import ClusterError, ConfigError
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
+from couloir.stages.seeds import with_held_seeds
 from couloir.stages.settings import output_of
 from couloir.store.hold import Holder
 from couloir.store.submission import Submission, read_submission, write_submission
@@ -66,6 +68,8 @@ def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> 
     ChangedSettingsError
         When the output holds what other settings made, and nobody said `redo`.
     """
+    config = with_held_seeds(config)
+    _refuse_what_lacks(config)
     if not redo:
         refuse_changes(config, plan.inventory.blocks)
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
@@ -75,11 +79,17 @@ def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> 
     frozen = _frozen(config, plan, folder)
     again = ["--redo"] if redo else []
     compute, site = frozen.compute, frozen.compute.slurm
-    scripts = [detection_script(compute, folder, options=again)]
     if is_imported(held_mark(config)) and not redo:
-        return Prepared(frozen, folder, (*scripts, report_script(site, folder, stages=("assign",))))
-    scripts.append(training_script(site, folder, options=again))
-    scripts.append(report_script(site, folder, stages=("catalog", "report")))
+        scripts = [
+            detection_script(compute, folder, options=again, followers=("catalog", "report")),
+            report_script(site, folder, stages=("assign",)),
+        ]
+    else:
+        scripts = [
+            detection_script(compute, folder, options=again, followers=("training", "catalog", "report")),
+            training_script(site, folder, options=again, followers=("catalog", "report")),
+            report_script(site, folder, stages=("catalog", "report")),
+        ]
     return Prepared(frozen, folder, tuple(scripts))
 
 
@@ -106,19 +116,22 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     for script in made.scripts:
         slurm.check_script(script)
     path = made.folder.path
+    path.mkdir(mode=0o700, parents=True)  # who may write here may run code in our name
     make_certificate(path / "tls")
     (path / "run.yaml").write_text(made.run_file)
     for script in made.scripts:
         (path / f"{script.name}.sh").write_text(script.text)
+    began = dt.datetime.now(dt.UTC)
     jobs: dict[str, str] = {}
     try:
         for script in made.scripts:
             jobs[script.name] = slurm.submit(script, after=list(jobs.values())[-1] if jobs else None)
             tell(script.name, jobs[script.name])
-    except ClusterError:
-        slurm.cancel(list(jobs.values()))
+        _remember(made, jobs, began)
+    except BaseException:
+        if jobs:
+            slurm.cancel(list(jobs.values()))
         raise
-    _remember(made, jobs)
     return jobs
 
 
@@ -136,15 +149,26 @@ def _refuse_twice(config: RunConfig) -> None:
         )
 
 
-def _remember(made: Prepared, jobs: Mapping[str, str]) -> None:
+def _refuse_what_lacks(config: RunConfig) -> None:
+    """Refuse here what would be found missing in the job."""
+    site = config.compute.slurm
+    if site.container == "none" and find_spec("dask_jobqueue") is None:
+        raise ClusterError("detection on SLURM needs dask-jobqueue: pip install 'couloir[slurm]'")
+    if site.workers_as == "jobs" and " " in str(Path(site.folder).expanduser().absolute()):
+        raise ConfigError(
+            f"compute.slurm.folder ({site.folder}) lies in a path with a space: workers' jobs fail there"
+        )
+
+
+def _remember(made: Prepared, jobs: Mapping[str, str], began: dt.datetime) -> None:
     """Tell in the output what was submitted, for `couloir status`."""
     here = Holder.here()
     last = jobs[made.scripts[-1].name]
     stages = {stage: jobs.get(stage, last) for stage in ("detect", "train", "catalog", "report")}
     if "train" not in jobs:
         del stages["train"]
-    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    record = Submission("slurm", at, here.user, here.host, stages, logs=str(made.folder.path))
+    at, logs = began.isoformat(timespec="seconds"), str(made.folder.path)
+    record = Submission("slurm", at, here.user, here.host, stages, logs=logs)
     write_submission(output_of(made.config), record)
 
 
@@ -174,7 +198,7 @@ def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
 def _places(config: RunConfig) -> tuple[str, ...]:
     """Name the folders of this machine that a run reads and writes."""
     found = (_absolute(getattr(getattr(config, section), key)) for section, key in _LOCATED)
-    folders = (Path(place) for place in found if place and "://" not in place and "*" not in place)
+    folders = (Path(place.partition("*")[0]) for place in found if place and "://" not in place)
     return tuple(dict.fromkeys(str(_that_is_there(folder)) for folder in folders))
 
 
@@ -184,5 +208,14 @@ def _absolute(place: str | None) -> str | None:
 
 
 def _that_is_there(path: Path) -> Path:
-    """Give a folder that can be bound: the nearest above that exists."""
-    return next(place for place in (path, *path.parents) if place.is_dir())
+    """Give a folder that can be bound: the nearest above that exists.
+
+    Raises
+    ------
+    ConfigError
+        When nothing of the path exists but the root.
+    """
+    there = next(place for place in (path, *path.parents) if place.is_dir())
+    if there == Path(there.anchor):
+        raise ConfigError(f"{path} does not exist, nor any folder above it")
+    return there
