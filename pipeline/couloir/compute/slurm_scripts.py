@@ -15,6 +15,7 @@ from couloir.sites import SlurmConfig, SlurmTraining
 
 _SERVERS = 2
 """Tasks of an allocation that are no workers: the scheduler, and the run itself."""
+_ACCOUNTED = ("partition", "account", "qos")
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
 _STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID.0"'
@@ -115,10 +116,8 @@ def report_script(slurm: SlurmConfig, folder: JobFolder, *, stages: Sequence[str
 
 def _place(slurm: SlurmConfig, training: SlurmTraining | None, walltime: str) -> list[str]:
     """Say where a job runs, who pays, and what SLURM is to do about its time."""
-    given = []
-    for name in ("partition", "account", "qos"):
-        if value := getattr(training, name, None) or getattr(slurm, name):
-            given.append(f"--{name}={value}")
+    named = {name: getattr(training, name, None) or getattr(slurm, name) for name in _ACCOUNTED}
+    given = [f"--{name}={value}" for name, value in named.items() if value]
     return [*given, f"--time={walltime}", "--requeue", f"--signal=B:TERM@{slurm.warn_s}"]
 
 
