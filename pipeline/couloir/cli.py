@@ -8,7 +8,14 @@ import click
 
 from couloir import __version__
 from couloir.commands import begin, look, model, stages, submit
-from couloir.errors import CouloirError, CouloirWarning, Terminated, TooManyFailuresError
+from couloir.errors import (
+    CouloirError,
+    CouloirWarning,
+    HeldError,
+    LostClusterError,
+    Terminated,
+    TooManyFailuresError,
+)
 from couloir.stop import listen
 
 EXIT_INTERRUPTED = 130
@@ -16,6 +23,8 @@ EXIT_STOPPED = 143
 """Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
 EXIT_FAILURES = 3
 """Exit code when the run went through, and more station-days failed than allowed."""
+EXIT_AGAIN = 75
+"""Exit code when another run holds the output, or the cluster is gone: try again a little later."""
 
 
 class _Commands(click.Group):
@@ -37,7 +46,13 @@ class _Commands(click.Group):
         except CouloirError as error:
             click.secho("couloir: ", fg="red", nl=False, err=True)
             click.echo(str(error), err=True)
-            ctx.exit(EXIT_FAILURES if isinstance(error, TooManyFailuresError) else 1)
+            ctx.exit(_exit_code(error))
+
+
+def _exit_code(error: CouloirError) -> int:
+    if isinstance(error, TooManyFailuresError):
+        return EXIT_FAILURES
+    return EXIT_AGAIN if isinstance(error, HeldError | LostClusterError) else 1
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -78,6 +93,7 @@ for _command in (
     stages.report,
     stages.run,
     submit.submit,
+    submit.release,
     look.verify,
     look.outcomes,
     begin.synth,

@@ -53,6 +53,10 @@ class ClusterError(CouloirError, RuntimeError):
     """Say that a cluster refuses a job, does not answer, or is gone."""
 
 
+class LostClusterError(ClusterError):
+    """Say that a cluster does not answer, or is gone: it may be there another time."""
+
+
 class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
 

@@ -1,7 +1,6 @@
 """Submit a whole run to SLURM: detection, training, catalog and report, each when the one before it is done."""
 
 import datetime as dt
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,9 @@ from couloir.config import RunConfig
 from couloir.errors import ClusterError
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
+from couloir.stages.freezing import located, with_located, worth_workers
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
-
-_HOUR_S = 3_600
-_MOST_WORKERS = 64
-"""Workers that are asked for where the run file does not say how many, at most."""
-
-_LOCATED = (
-    ("archive", "url"),
-    ("archive", "stationxml"),
-    ("output", "url"),
-    ("catalog", "truth"),
-    ("catalog", "labels"),
-)
-"""Settings that may be paths."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +104,6 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     return jobs
 
 
-def worth_workers(plan: Plan) -> int:
-    """Say how many workers end detection within about an hour; more than station-days have nothing to do."""
-    return max(1, min(math.ceil(plan.core_seconds / _HOUR_S), plan.station_days, _MOST_WORKERS))
-
-
 def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
     """Settle what would be another thing on another machine: paths, the number of workers, the kind of cluster."""
     site = config.compute.slurm.model_copy(update={"folder": str(folder.path)})
@@ -133,23 +115,19 @@ def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
             "slurm": site,
         }
     )
-    placed = config.model_copy(update={"compute": compute})
-    for section, key in _LOCATED:
-        held = getattr(placed, section)
-        placed = placed.model_copy(update={section: held.model_copy(update={key: _absolute(getattr(held, key))})})
-    return placed
+    return with_located(config.model_copy(update={"compute": compute}), _absolute)
 
 
 def _places(config: RunConfig) -> tuple[str, ...]:
     """Name the folders of this machine that a run reads and writes."""
-    found = (_absolute(getattr(getattr(config, section), key)) for section, key in _LOCATED)
-    folders = (Path(place) for place in found if place and "://" not in place and "*" not in place)
+    found = (_absolute(place) for place in located(config).values())
+    folders = (Path(place) for place in found if "://" not in place and "*" not in place)
     return tuple(dict.fromkeys(str(_that_is_there(folder)) for folder in folders))
 
 
-def _absolute(place: str | None) -> str | None:
+def _absolute(place: str) -> str:
     """Say where a path lies from wherever one looks; a URL does already."""
-    return place if place is None or "://" in place else str(Path(place).expanduser().absolute())
+    return place if "://" in place else str(Path(place).expanduser().absolute())
 
 
 def _that_is_there(path: Path) -> Path:
