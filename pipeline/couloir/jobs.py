@@ -235,13 +235,13 @@ def submit_to_slurm(config: "RunConfig", *, name: str, redo: bool, dry_run: bool
     click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
 
 
-def submit_to_kubernetes(config: "RunConfig", *, name: str, redo: bool, dry_run: bool) -> None:
+def submit_to_kubernetes(config: "RunConfig", *, name: str, redo: bool, unseen: bool, dry_run: bool) -> None:
     """Submit the stages as objects of Kubernetes, or show what they would be."""
     from couloir.stages.submit_kubernetes import prepare
     from couloir.stages.submit_kubernetes import submit as submit_objects
 
     with console.status("plan"):
-        made = prepare(config, name=name, redo=redo)
+        made = prepare(config, name=name, redo=redo, unseen=unseen)
     if dry_run:
         click.echo(made.text, nl=False)
         return

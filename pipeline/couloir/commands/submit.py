@@ -45,6 +45,11 @@ def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int 
 @redo_option(also="An imported model is replaced, too.")
 @seeds_option
 @_dry_run_option
+@click.option(
+    "--unseen",
+    is_flag=True,
+    help="Look at neither archive nor output, which only the cluster reaches; compute.workers must be set.",
+)
 @click.option("--name", help="Begins the names of all objects; when not given, the run file's name and the time.")
 def kubernetes(
     run_file: Path,
@@ -53,6 +58,7 @@ def kubernetes(
     redo: bool,
     seeds: int | None,
     dry_run: bool,
+    unseen: bool,
     name: str | None,
 ) -> None:
     """Submit a run to Kubernetes, as compute.kubernetes of the run file describes the cluster.
@@ -65,7 +71,7 @@ def kubernetes(
 
     config = load(run_file, with_seeds(overrides, seeds))
     name = name_of(run_file.stem) if name is None else name
-    jobs.submit_to_kubernetes(config, name=name, redo=redo, dry_run=dry_run)
+    jobs.submit_to_kubernetes(config, name=name, redo=redo, unseen=unseen, dry_run=dry_run)
 
 
 @click.command(hidden=True)

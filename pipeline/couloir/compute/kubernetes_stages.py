@@ -81,6 +81,7 @@ def _scheduler(run: Run) -> Task:
                 SETTINGS["distributed.scheduler.allowed-failures"]
             )
         },
+        data=False,
         tls=True,
         more={
             "ports": [

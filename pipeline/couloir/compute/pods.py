@@ -66,6 +66,8 @@ class Task:
     command : sequence of str
     environment : mapping of str to str
         Beside what all have.
+    data : bool
+        Whether it reads or writes archive and output: it sees their volumes, and has their credentials.
     tls : bool
         Whether it holds the run's certificate.
     token : bool
@@ -81,6 +83,7 @@ class Task:
     command: Sequence[str]
     size: Size
     environment: Mapping[str, str] = field(default_factory=dict)
+    data: bool = True
     tls: bool = False
     token: bool = False
     grace_s: int = 30
@@ -109,7 +112,7 @@ def pod_spec(site: KubernetesConfig, run: str, task: Task, *, restart: str | Non
     if task.tls:
         volumes.append({"name": "tls", "secret": {"secretName": f"{run}-tls"}})
         mounts.append(_mount("tls", TLS_FOLDER, read_only=True))
-    for number, claim in enumerate(site.volumes):
+    for number, claim in enumerate(site.volumes if task.data else ()):
         volumes.append(_claimed(f"data-{number}", claim))
         mounts.append(_mount(f"data-{number}", claim.mount, read_only=claim.read_only))
     selector = site.node_selector | dict(task.node_selector)
@@ -136,7 +139,7 @@ def _container(site: KubernetesConfig, task: Task, mounts: list[Tree]) -> Tree:
         "image": task.image,
         "command": list(task.command),
         "env": environment,
-        **({"envFrom": [{"secretRef": {"name": site.secret}}]} if site.secret else {}),
+        **({"envFrom": [{"secretRef": {"name": site.secret}}]} if site.secret and task.data else {}),
         "resources": task.size.resources,
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -43,7 +43,7 @@ class Prepared:
         return head + as_yaml(objects_of(self.run))
 
 
-def prepare(config: RunConfig, *, name: str, redo: bool = False) -> Prepared:
+def prepare(config: RunConfig, *, name: str, redo: bool = False, unseen: bool = False) -> Prepared:
     """Make the objects of a run, and submit nothing.
 
     What lies on a volume claim is not looked at: it is seen from within the cluster only.
@@ -55,6 +55,8 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False) -> Prepared:
         Begins the names of all objects.
     redo : bool
         Whether the stages may replace what other settings made.
+    unseen : bool
+        Whether archive and output are reached from within the cluster only, wherever they are.
 
     Raises
     ------
@@ -70,8 +72,8 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False) -> Prepared:
         )
     images = _images(config)
     _refuse_paths(config)
-    made = _planned(config)
-    seen = not site.is_on_claim(config.output.url)
+    made = _planned(config, unseen=unseen)
+    seen = not (unseen or site.is_on_claim(config.output.url))
     if made and seen and not redo:
         refuse_changes(config, made.inventory.blocks)
     frozen = _frozen(config, name, made)
@@ -126,15 +128,15 @@ def _refuse_paths(config: RunConfig) -> None:
             )
 
 
-def _planned(config: RunConfig) -> Plan | None:
-    """Count what is to do; nothing that lies on a volume of the cluster can be counted from here."""
+def _planned(config: RunConfig, *, unseen: bool) -> Plan | None:
+    """Count what is to do; nothing that only the cluster reaches can be counted from here."""
     compute = config.compute
-    if not compute.kubernetes.is_on_claim(config.archive.url):
+    if not unseen and not compute.kubernetes.is_on_claim(config.archive.url):
         return plan(config)
     if compute.workers is None:
         raise ConfigError(
-            f"archive.url ({config.archive.url}) lies on a volume that only the cluster sees, so it is not "
-            "known how many workers it is worth: set compute.workers"
+            f"only the cluster reaches archive.url ({config.archive.url}), so it is not known here how many workers "
+            "it is worth: set compute.workers"
         )
     return None
 
