@@ -8,16 +8,22 @@ from couloir.compute.tls import pem_files
 _SCRIPT = """
 # Run commands of couloir one after the other, as the only process of a pod that is told to stop.
 # A command that may go well a little later (75: the output is still held, the cluster is not there) is run again.
-told='' work='' left=60
-trap 'told=yes; [ -z "$work" ] || kill -TERM "$work"' TERM
+told='' work='' passed='' left=60
+trap 'told=yes; pass' TERM
+pass() {
+    [ -n "$work" ] && [ -z "$passed" ] || return 0
+    passed=yes
+    kill -TERM "$work"
+}
 for command in "$@"; do
     while :; do
         [ -z "$told" ] || exit 143
-        code=0
+        code=0 work='' passed=''
         couloir $command & work=$!
+        [ -z "$told" ] || pass
         wait "$work" || code=$?
         while kill -0 "$work" 2>/dev/null; do code=0; wait "$work" || code=$?; done
-        [ "$code" -eq 75 ] && [ -z "$told" ] && [ "$left" -gt 0 ] || break
+        [ "$code" -eq 75 ] && [ "$left" -gt 0 ] || break
         left=$((left - 1))
         sleep 15 & work=$!
         wait "$work" || :

@@ -17,6 +17,9 @@ from couloir.stages.freezing import located, worth_workers
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan, plan
 
+_OF_ONE_MACHINE = ("file", "local", "memory")
+"""Protocols of URLs that mean another place, or none, in a pod."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -121,7 +124,8 @@ def _images(config: RunConfig) -> tuple[str, str]:
 def _refuse_paths(config: RunConfig) -> None:
     """Refuse places that no pod sees, before pods fail on them."""
     for setting, place in located(config).items():
-        if "://" not in place and not config.compute.kubernetes.is_on_claim(place):
+        ours = place.partition("://")[0] in _OF_ONE_MACHINE if "://" in place else True
+        if ours and not config.compute.kubernetes.is_on_claim(place):
             raise ConfigError(
                 f"{setting} ({place}) is a path that no pod sees: give a URL, like s3://bucket/prefix, or a "
                 "claim in compute.kubernetes.volumes whose mount it lies in"
@@ -135,8 +139,8 @@ def _planned(config: RunConfig, *, unseen: bool) -> Plan | None:
         return plan(config)
     if compute.workers is None:
         raise ConfigError(
-            f"only the cluster reaches archive.url ({config.archive.url}), so it is not known here how many workers "
-            "it is worth: set compute.workers"
+            f"only the cluster reaches archive.url ({config.archive.url}), so it is not known here how many "
+            "workers it is worth: set compute.workers"
         )
     return None
 
