@@ -5,6 +5,7 @@ from couloir.compute.kubernetes_run import PORT, Run, labelled, mebibytes, sched
 from couloir.compute.pods import RUN_FILE, STAGE_SCRIPT, TLS_FOLDER, Size, Task, Tree, pod_spec
 from couloir.compute.tls import CERTIFICATE, KEY
 
+_SERVICE_CORES = 0.5
 _SERVICE = 1024
 _SMALL = 4096
 """Memory of pods that look after others, or write tables, asked for and at most, MiB."""
@@ -31,7 +32,7 @@ def detection(run: Run) -> Tree:
         "runner",
         run.images[0],
         _stage(f"detect {RUN_FILE}", *run.options, then=following),
-        Size(1, _SERVICE, _SMALL),
+        Size(_SERVICE_CORES, _SERVICE, _SMALL),
         tls=True,
         token=True,
         grace_s=60,
@@ -75,7 +76,7 @@ def _scheduler(run: Run) -> Task:
         "scheduler",
         run.images[0],
         [*command, "--no-dashboard", "--dashboard-address", "127.0.0.1:8787"],
-        Size(1, _SERVICE, _SMALL),
+        Size(_SERVICE_CORES, _SERVICE, _SMALL),
         environment={
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(
                 SETTINGS["distributed.scheduler.allowed-failures"]

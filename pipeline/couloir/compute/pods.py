@@ -31,7 +31,7 @@ class Size:
 
     Attributes
     ----------
-    cores : int
+    cores : float
         Asked for; twice as many may be used where nobody else does.
     memory : int
         Asked for, MiB.
@@ -41,7 +41,7 @@ class Size:
         Of NVIDIA.
     """
 
-    cores: int
+    cores: float
     memory: int
     most_memory: int
     gpus: int = 0
@@ -50,8 +50,8 @@ class Size:
     def resources(self) -> Tree:
         """Requests and limits, as Kubernetes has them."""
         gpus = {"nvidia.com/gpu": str(self.gpus)} if self.gpus else {}
-        asked = {"cpu": str(self.cores), "memory": f"{self.memory}Mi", "ephemeral-storage": "1Gi"}
-        most = {"cpu": str(2 * self.cores), "memory": f"{self.most_memory}Mi", "ephemeral-storage": "12Gi"}
+        asked = {"cpu": _cpu(self.cores), "memory": f"{self.memory}Mi", "ephemeral-storage": "1Gi"}
+        most = {"cpu": _cpu(2 * self.cores), "memory": f"{self.most_memory}Mi", "ephemeral-storage": "12Gi"}
         return {"requests": asked | gpus, "limits": most | gpus}
 
 
@@ -130,6 +130,10 @@ def pod_spec(site: KubernetesConfig, run: str, task: Task, *, restart: str | Non
         "containers": [_container(site, task, mounts)],
         "volumes": volumes,
     }
+
+
+def _cpu(cores: float) -> str:
+    return f"{cores:g}" if cores == round(cores) else f"{round(1000 * cores)}m"
 
 
 def _container(site: KubernetesConfig, task: Task, mounts: list[Tree]) -> Tree:
