@@ -16,9 +16,8 @@ import numpy as np
 from couloir.config import TrainConfig
 from couloir.dec.accelerator import be_deterministic, has_accelerator
 from couloir.dec.backend import describe_backend
-from couloir.dec.clustering import build_clustering_model
+from couloir.dec.centroids import begin_clustering
 from couloir.dec.joint import cluster
-from couloir.dec.kmeans import run_kmeans
 from couloir.dec.log import TrainingLog
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.precision import building_for
@@ -78,10 +77,7 @@ def run(samples: object, settings: TrainConfig) -> dict[str, float]:
         begun = time.perf_counter()
         pretrain(autoencoder, samples, settings=settings, log=log)
         pretrained = time.perf_counter()
-        latent = predict(encoder_of(autoencoder), samples)
-        starts, seed = settings.kmeans_starts, settings.seed
-        centroids, _ = run_kmeans(latent, settings.clusters, starts=starts, seed=seed)
-        model = build_clustering_model(autoencoder, centroids, alpha=settings.alpha)
+        model, _ = begin_clustering(autoencoder, predict(encoder_of(autoencoder), samples), settings)
         initialised = time.perf_counter()
         cluster(model, samples, settings=settings, log=log)
         return {"pre-training": pretrained - begun, "clustering": time.perf_counter() - initialised}

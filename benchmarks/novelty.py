@@ -19,7 +19,8 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
 from couloir.config import TrainConfig
-from couloir.dec.holdout import hold_out
+from couloir.dec.drift import ratios_to_training
+from couloir.dec.holdout import Parts, hold_out
 from couloir.dec.novelty import Novelty, _body, _surprise, fit_novelty
 from couloir.identifiers import HOUR_NS, day_start_ns
 from couloir.runfile import build
@@ -82,17 +83,17 @@ class Training:
         """Say which events are of the last day."""
         return events.onsets >= day_start_ns(FIRST + dt.timedelta(days=self.days - 1))
 
-    def split(self, events: Pictures) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def split(self, events: Pictures) -> tuple[NDArray[np.int64], Parts]:
         """Choose events, at most `most`; give them, and which of them are trained on and which held out."""
         earlier = np.flatnonzero(~self.is_new(events) & ~self.is_last(events))
         some = np.random.default_rng(0).choice(earlier, min(self.most, len(earlier)), replace=False)
         chosen = np.sort(some)
-        return chosen, *hold_out(len(chosen), self.settings, events.onsets[chosen] // HOUR_NS)
+        return chosen, hold_out(len(chosen), self.settings, events.onsets[chosen] // HOUR_NS)
 
     def fit(self, events: Pictures) -> NDArray[np.int64]:
         """Give the events that are trained on."""
-        chosen, fit, _ = self.split(events)
-        return chosen[fit]
+        chosen, parts = self.split(events)
+        return chosen[parts.fit]
 
 
 def measure(
@@ -109,13 +110,14 @@ def measure(
     from couloir.dec.training import METRICS, MODEL, train
 
     settings, new, last = training.settings, training.is_new(events), training.is_last(events)
-    chosen, fit, held = training.split(events)
-    known, groups = events[chosen], events.onsets[chosen] // HOUR_NS
+    chosen, split = training.split(events)
+    fit, held = split
+    known = events[chosen]
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         folder = kept or Path(temporary)
         if not (folder / METRICS).exists():
-            train(known.spectrograms, settings, folder=folder, groups=groups, background=background)
+            train(known.spectrograms, settings, folder=folder, parts=split, background=background)
         model = load_model(folder / MODEL)
     parts = {
         "fit": known.spectrograms[fit],
@@ -138,7 +140,7 @@ def measure(
     rare = {k: novelty.rareness(a.latent, a.residual) for k, a in said.items()}
     noise = {k: novelty.likeness_to_noise(a.latent, a.reconstruction_error) for k, a in said.items()}
     scores = {
-        "larger ratio to the cluster's medians": {k: a.novelty for k, a in said.items()},
+        "larger ratio to the cluster's medians": {k: ratios_to_training(model, a).larger for k, a in said.items()},
         "log reconstruction error": {k: np.log(a.reconstruction_error) for k, a in said.items()},
         "distance to 10 neighbours": {k: nearest.kneighbors(a.latent)[0].mean(axis=1) for k, a in said.items()},
         "1 - confidence": {k: 1 - a.confidence for k, a in said.items()},

@@ -64,9 +64,8 @@ def main() -> None:
     print(f"{len(of_events)} events, {len(of_noise)} windows of background")
     clusters = np.bincount(of_noise.cluster, minlength=of_noise.q.shape[1])
     print(f"background falls into clusters {clusters.tolist()}, mean confidence {of_noise.confidence.mean():.2f}")
-    medians = measure_against_itself(network, of_events).novelty  # leaves the medians in the network
-    ratios = ratios_to_training(network, of_noise)
-    print(f"ratio to medians: AUC {auc(medians, np.maximum(ratios.distance, ratios.error)):.3f}")
+    medians = measure_against_itself(network, of_events).larger  # leaves the medians in the network
+    print(f"ratio to medians: AUC {auc(medians, ratios_to_training(network, of_noise).larger):.3f}")
     print(f"error: AUC {auc(of_events.reconstruction_error, of_noise.reconstruction_error):.3f}")
     for name, known in (("noise before onsets", made), ("no noise", [None] * arguments.draws)):
         rows = [draw(config, events, of_events, of_noise, one, seed=seed) for seed, one in enumerate(known)]

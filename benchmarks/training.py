@@ -11,9 +11,8 @@ import numpy as np
 from baselines import training as plain
 from couloir.config import TrainConfig
 from couloir.dec.backend import keras
-from couloir.dec.clustering import build_clustering_model
+from couloir.dec.centroids import begin_clustering
 from couloir.dec.joint import cluster
-from couloir.dec.kmeans import run_kmeans
 from couloir.dec.log import TrainingLog
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.predict import predict
@@ -93,10 +92,7 @@ def run_ours(samples: np.ndarray, settings: TrainConfig) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, TrainingLog(Path(folder) / "log.csv") as log:
         autoencoder = build_autoencoder(samples.shape[1:], settings)
         pretrain(autoencoder, samples, settings=settings, log=log, progress=epoch.progress)
-        latent = predict(encoder_of(autoencoder), samples)
-        starts, seed = settings.kmeans_starts, settings.seed
-        centroids, _ = run_kmeans(latent, settings.clusters, starts=starts, seed=seed)
-        model = build_clustering_model(autoencoder, centroids, alpha=settings.alpha)
+        model, _ = begin_clustering(autoencoder, predict(encoder_of(autoencoder), samples), settings)
         cluster(model, samples, settings=settings, log=log, progress=periods.progress)
     return {"pre-training": epoch.seconds, "clustering": periods.seconds}
 

@@ -13,6 +13,10 @@ DAY_NS = 86_400 * NS_PER_S
 EPOCH = dt.date(1970, 1, 1)
 
 _CODE = re.compile(r"[A-Z0-9*?]*", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Z0-9_-]*\.[A-Z0-9_-]*\.[A-Z0-9_-]*\.[A-Z0-9_-]*", re.IGNORECASE | re.ASCII)
+"""Four codes that are safe as part of a path: what a record says its station is may be anything."""
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def day_start_ns(day: dt.date) -> int:
@@ -50,6 +54,11 @@ class ChannelId:
         return BandId(self.network, self.station, self.location, self.channel[:2])
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its codes are such as seismology uses, and so may name a folder."""
+        return _PLAIN.fullmatch(str(self)) is not None
+
+    @property
     def component(self) -> str:
         """The orientation code: the channel code's last letter."""
         return self.channel[2:]
@@ -69,7 +78,15 @@ class BandId:
 
     @classmethod
     def parse(cls, text: str) -> "BandId":
-        """Read ``NET.STA.LOC.BI``; an empty location may be written ``--``."""
+        """Read ``NET.STA.LOC.BI``; an empty location may be written ``--``.
+
+        Raises
+        ------
+        ValueError
+            When it is not four codes.
+        """
+        if not _PLAIN.fullmatch(text):
+            raise ValueError(f"{text!r} is no band: NET.STA.LOC.BI, of letters, digits, - and _")
         network, station, location, band_instrument = text.split(".")
         return cls(network, station, "" if location == "--" else location, band_instrument)
 
@@ -113,8 +130,16 @@ class Block:
 
     @classmethod
     def parse(cls, key: str) -> "Block":
-        """Read a block's key."""
+        """Read a block's key.
+
+        Raises
+        ------
+        ValueError
+            When it is none.
+        """
         band, _, month = key.partition("/")
+        if not _MONTH.fullmatch(month):
+            raise ValueError(f"{key!r} is no block: NET.STA.LOC.BI/YYYY-MM")
         year, _, number = month.partition("-")
         return cls(BandId.parse(band), int(year), int(number))
 

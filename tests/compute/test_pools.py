@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 from daskcluster import dask_cluster
-from tasks import Number, SlowToFetch, negate, sleep_if_negative, span
+from tasks import Number, SlowToFetch, done_at, negate, sleep_if_negative, span
 
 from couloir.compute import open_pool
 from couloir.compute.remote import RemotePool, connect
@@ -195,6 +195,20 @@ def test_a_pool_without_workers_waits_and_gives_nothing_up(tmp_path):
         handles = pool.submit_each(negate, [Number(1)])
         assert pool.wait(handles, timeout_s=0.5) == set()
         assert pool.give_up(handles) == set()
+
+
+def test_a_worker_whose_time_is_over_hands_its_results_to_others(tmp_path):
+    with dask_cluster(tmp_path, first_worker=("--lifetime", "15s")) as settings:
+        pool = RemotePool(ComputeConfig(**settings))
+        while len(pool._addresses()) < 2:
+            time.sleep(0.1)
+        handles = pool.submit_each(done_at, [Number(value) for value in range(8)])
+        drain(pool, handles)
+        before = time.time()
+        while len(pool._addresses()) > 1:
+            time.sleep(0.1)
+        assert all(pool.result(handle) <= before for handle in handles), "made again"
+        pool.close()
 
 
 def test_a_cluster_that_goes_away_is_told_and_ends_the_run(tmp_path):

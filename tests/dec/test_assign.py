@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from couloir.dec.assign import _mean_of_fields, assign, load_model
+from couloir.dec.drift import ratios_to_training
 from couloir.dec.holdout import hold_out
 from couloir.dec.reference import median_by_cluster
 from couloir.errors import MissingStageError, TrainingError
@@ -15,9 +16,11 @@ def assignment(trained, samples):
 
 
 def test_a_saved_model_gives_identical_assignments(trained, folder, samples, assignment):
-    again = assign(load_model(folder / "dec.keras"), samples)
+    model = load_model(folder / "dec.keras")
+    again = assign(model, samples)
     np.testing.assert_array_equal(again.q, assignment.q)
-    np.testing.assert_array_equal(again.novelty, assignment.novelty)
+    ratios = [ratios_to_training(one, said).larger for one, said in ((model, again), (trained.model, assignment))]
+    np.testing.assert_array_equal(*ratios)
 
 
 def test_parts_agree_with_the_models_outputs(trained, samples, assignment):
@@ -54,7 +57,6 @@ def test_arrays_have_the_stated_types_and_shapes(assignment):
         "margin": each,
         "reconstruction_error": each,
         "residual": ((96, 192), np.dtype(np.float32)),
-        "novelty": each,
     }
 
 
@@ -71,7 +73,7 @@ def test_no_samples_give_an_empty_assignment(trained, samples):
     assert empty.q.shape == (0, 3)
 
 
-def test_novelty_is_the_larger_ratio_to_the_medians_of_what_was_trained_on(trained, assignment, settings):
+def test_ratios_to_training_are_those_to_the_medians_of_what_was_trained_on(trained, assignment, settings):
     centroids = trained.model.get_layer("clustering").get_weights()[0]
     distance = np.linalg.norm(assignment.latent - centroids[assignment.cluster], axis=1)
     expected, fit = np.empty(96), np.isin(np.arange(96), hold_out(96, settings)[0])
@@ -79,7 +81,7 @@ def test_novelty_is_the_larger_ratio_to_the_medians_of_what_was_trained_on(train
         own = assignment.cluster == number
         ratios = [v[own] / np.median(v[own & fit]) for v in (distance, assignment.reconstruction_error)]
         expected[own] = np.max(ratios, axis=0)
-    np.testing.assert_allclose(assignment.novelty, expected, rtol=1e-3)
+    np.testing.assert_allclose(ratios_to_training(trained.model, assignment).larger, expected, rtol=1e-3)
 
 
 def test_pictures_of_no_known_class_are_newer_than_nearly_all_known_ones(trained, assignment):
@@ -87,8 +89,9 @@ def test_pictures_of_no_known_class_are_newer_than_nearly_all_known_ones(trained
     board = np.indices((32, 16)).sum(axis=0) // 4 % 2 * 3.0
     unseen = board[None, ..., None] + generator.normal(scale=0.4, size=(20, 32, 16, 3))
     unseen = ((unseen - unseen.mean()) / unseen.std()).astype(np.float16)
-    novelty = np.concatenate([assignment.novelty, assign(trained.model, unseen).novelty])
-    assert roc_auc_score(np.arange(len(novelty)) >= len(assignment), novelty) > 0.9
+    said = (assignment, assign(trained.model, unseen))
+    ratios = np.concatenate([ratios_to_training(trained.model, one).larger for one in said])
+    assert roc_auc_score(np.arange(len(ratios)) >= len(assignment), ratios) > 0.9
 
 
 def test_a_cluster_without_members_takes_the_medians_of_all():

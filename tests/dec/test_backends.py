@@ -21,9 +21,23 @@ np.save(sys.argv[3], assign(load_model(Path(sys.argv[1])), np.load(sys.argv[2]))
 """
 
 
-def run_on_jax(*command):
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def run_on_jax(tmp_path_factory):
+    """Run Python on JAX, compiled quickly; what was compiled once is kept for trainings of the same shape."""
+    kept = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", **kept}
+
+    def run(*command):
+        return subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +66,7 @@ ON_JAX = (
 
 
 @pytest.mark.slow
-def test_gradients_noise_and_a_whole_training_pass_their_tests_on_jax():
+def test_gradients_noise_and_a_whole_training_pass_their_tests_on_jax(run_on_jax):
     here = Path(__file__).parent
     done = run_on_jax("-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(here / name) for name in ON_JAX))
     assert done.returncode == 0, done.stdout[-4000:]
@@ -60,7 +74,9 @@ def test_gradients_noise_and_a_whole_training_pass_their_tests_on_jax():
 
 
 @pytest.mark.slow
-def test_a_model_saved_on_one_backend_gives_the_same_assignments_on_another(trained, folder, samples, tmp_path):
+def test_a_model_saved_on_one_backend_gives_the_same_assignments_on_another(
+    run_on_jax, trained, folder, samples, tmp_path
+):
     np.save(tmp_path / "samples.npy", samples)
     paths = (folder / "dec.keras", tmp_path / "samples.npy", tmp_path / "q.npy")
     done = run_on_jax("-c", ASSIGN, *map(str, paths))

@@ -5,8 +5,10 @@ import pytest
 from sklearn.cluster import KMeans
 
 from couloir.dec.backend import keras
-from couloir.dec.centroids import find_centroids
-from couloir.dec.networks import LATENT, build_autoencoder
+from couloir.dec.centroids import begin_clustering, find_centroids
+from couloir.dec.clustering import CLUSTERING
+from couloir.dec.networks import LATENT, build_autoencoder, encoder_of
+from couloir.dec.predict import predict
 from couloir.errors import TrainingError
 
 
@@ -41,3 +43,17 @@ def test_the_number_of_clusters_and_the_seed_are_the_settings(autoencoder, sampl
 def test_too_few_events_are_refused(autoencoder, samples, settings):
     with pytest.raises(TrainingError, match=r"Found 5 spectrograms; 3 clusters"):
         find_centroids(autoencoder, samples[:5], settings)
+
+
+def test_clustering_begins_with_the_centres_among_some_and_the_others_have_their_nearest_ones(
+    autoencoder, samples, settings
+):
+    settings = settings.model_copy(update={"alpha": 2.0})
+    latent, fit = predict(encoder_of(autoencoder), samples), np.arange(0, 96, 2)
+    model, labels = begin_clustering(autoencoder, latent, settings, fit=fit)
+    centres = find_centroids(autoencoder, samples[fit], settings)
+    np.testing.assert_allclose(model.get_layer(CLUSTERING).centroids.numpy(), centres, rtol=1e-5)
+    np.testing.assert_array_equal(labels, np.square(latent[:, None] - centres).sum(axis=-1).argmin(axis=1))
+    assert model.get_layer(CLUSTERING).alpha == 2.0
+    every = begin_clustering(autoencoder, latent, settings, fit=np.arange(96))[1]
+    np.testing.assert_array_equal(begin_clustering(autoencoder, latent, settings)[1], every)

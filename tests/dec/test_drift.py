@@ -97,7 +97,7 @@ def test_the_training_itself_has_ratios_of_median_one_in_every_cluster(trained, 
         assert np.median(ratios.error[members]) == pytest.approx(1, abs=1e-4)
 
 
-def test_without_a_reference_novelty_is_measured_against_the_events_at_hand(trained, trained_on):
+def test_without_a_reference_events_are_measured_against_the_events_at_hand(trained, trained_on):
     from couloir.dec.backend import keras
     from couloir.dec.clustering import ClusteringLayer
 
@@ -107,7 +107,10 @@ def test_without_a_reference_novelty_is_measured_against_the_events_at_hand(trai
     layer = bare.get_layer("clustering")
     for weight in (layer.typical_distance, layer.typical_error):
         weight.assign(np.ones(layer.clusters))
-    expected = assign(trained.model, trained_on)
+    expected = ratios_to_training(trained.model, assign(trained.model, trained_on))
     without = assign(bare, trained_on)
-    assert not np.allclose(without.novelty, expected.novelty)
-    np.testing.assert_allclose(measure_against_itself(bare, without).novelty, expected.novelty, rtol=1e-5)
+    assert not np.allclose(ratios_to_training(bare, without).larger, expected.larger)
+    found = measure_against_itself(bare, without)
+    np.testing.assert_allclose(found.distance, expected.distance, rtol=1e-4)
+    np.testing.assert_allclose(found.error, expected.error, rtol=1e-5)
+    assert len(measure_against_itself(bare, assign(bare, trained_on[:0])).larger) == 0

@@ -62,10 +62,11 @@ def test_training_gives_the_same_bytes_from_memory_storage_and_accelerator(
     assert result_of(train(samples, ours, folder=tmp_path), tmp_path) == expected
 
 
-def test_training_on_the_accelerator_learns_and_logs_as_elsewhere(samples, ours, pictures, tmp_path, monkeypatch):
-    expected = train(samples, ours, folder=tmp_path / "memory")
+def test_training_on_the_accelerator_learns_and_logs_as_elsewhere(samples, settings, tmp_path, monkeypatch):
+    grouped = settings.model_copy(update={"shuffle": 40})
+    expected = train(samples, grouped, folder=tmp_path / "memory")
     monkeypatch.setattr(training, "settle", make_resident)
-    found = train(samples, ours, folder=tmp_path / "device")
+    found = train(samples, grouped, folder=tmp_path / "device")
     assert found.iterations == expected.iterations == 20
     np.testing.assert_array_equal(found.labels, expected.labels)
     logs = [

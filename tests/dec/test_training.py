@@ -6,6 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from couloir.dec.assign import assign
+from couloir.dec.holdout import Parts
+from couloir.dec.novelty import load_novelty
 from couloir.dec.record import hash_weights
 from couloir.dec.training import train
 from couloir.errors import CouloirWarning, TrainingError
@@ -42,6 +45,20 @@ def test_log_has_a_line_for_each_epoch_and_each_renewal(trained, folder):
     for row in rows[9:]:
         joint = 0.1 * float(row["kl"]) + float(row["reconstruction"])
         assert float(row["loss"]) == pytest.approx(joint, rel=1e-4)
+
+
+def test_training_with_given_parts_is_training_on_the_one_and_calibration_on_the_other(
+    samples, settings, tmp_path
+):
+    short = settings.model_copy(update={"epochs": 1, "max_iterations": 2})
+    parts = Parts(np.arange(0, 80), np.arange(80, 96))
+    given = train(samples, short, folder=tmp_path / "given", parts=parts)
+    alone = train(samples[:80], short.model_copy(update={"holdout": 0}), folder=tmp_path / "alone")
+    assert hash_weights(given.model) == hash_weights(alone.model)
+    np.testing.assert_array_equal(given.initial_labels[:80], alone.initial_labels)
+    novelty = load_novelty(tmp_path / "given" / "novelty.npz")
+    scores = novelty.score(*assign(given.model, samples[80:]).place)
+    np.testing.assert_allclose(novelty.calibration, np.sort(scores), rtol=1e-4)
 
 
 def test_metrics_say_how_training_went(trained, metrics, samples):

@@ -1,5 +1,6 @@
 """A whole run on a real SLURM of two nodes, and what can befall its jobs on the way."""
 
+import datetime as dt
 import filecmp
 import os
 import shutil
@@ -24,9 +25,7 @@ SITE |= {"training": {"partition": "gpu", "cores": 2, "memory_gb": 4.0, "walltim
 def archive(tmp_path_factory):
     """Give an archive of two stations and the days about a change of month: four blocks."""
     folder = tmp_path_factory.mktemp("archive")
-    import datetime as dt
-
-    spec = SynthSpec(start=dt.date(2024, 2, 29), days=2, stations=2, activity=0.3)
+    spec = SynthSpec(start=dt.date(2024, 2, 29), days=2, stations=2, sampling_rate=20.0)
     write_archive(str(folder), spec, progress=lambda *_: None, workers=2)
     return folder
 
@@ -36,7 +35,8 @@ def run_file(folder: Path, archive: Path, *, train=None, **slurm) -> Path:
     settings = {
         "archive": {"url": str(archive), "start": "2024-02-29", "end": "2024-03-02"},
         "output": {"url": "out"},
-        "spectrogram": {"frequencies": 32, "times": 32, "segment_s": 0.5},
+        "detect": {"sampling_rate": 20.0, "band": [1.0, 8.0]},
+        "spectrogram": {"frequencies": 32, "times": 32, "segment_s": 2.0},
         "train": SMALL | (train or {}),
         "catalog": {"truth": str(archive / "truth.csv")},
         "compute": {"workers": 2, "memory_gb": 1.2, "slurm": SITE | slurm},
@@ -89,14 +89,14 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
     jobs = submit(slurm, tmp_path)
     assert list(jobs) == ["detect", "train", "report"]
     assert slurm.state(jobs["train"]) == "PENDING"
+    (address,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120)
+    assert '"tls://' in address.read_text()
     wait_for_end(slurm, tmp_path, jobs["report"], "report")
     assert "Partition=gpu" in slurm.call("scontrol", "show", "job", jobs["train"])
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
     assert same_archive(tmp_path / "out" / "catalog", laptop / "catalog")
     assert (tmp_path / "out" / "report" / "index.html").exists()
     couloir(tmp_path, "verify", "run.yaml")
-    (address,) = tmp_path.glob("couloir-jobs/*/scheduler-*.json")
-    assert '"tls://' in address.read_text()
 
 
 def test_workers_are_jobs_of_their_own_and_one_that_is_cancelled_is_replaced(slurm, archive, laptop, tmp_path):

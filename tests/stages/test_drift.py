@@ -24,18 +24,21 @@ def describe(*months, error=1.0, sizes=SIZES, windows=1):
     n, last = len(cluster), len(months[-1])
     ones = np.ones(n, np.float32)
     ratio = np.concatenate([ones[last:], np.full(last, error, np.float32)])
-    assignment = Assignment(ones[:, None], ones[:, None], cluster, ones, ones, 0.3 * ratio, ones[:, None], ratio)
+    assignment = Assignment(ones[:, None], ones[:, None], cluster, ones, ones, 0.3 * ratio, ones[:, None])
     begins = np.repeat([JANUARY, FEBRUARY][: len(months)], [len(month) for month in months])
     onsets = begins + np.concatenate([np.arange(len(month)) // windows % 400 for month in months]) * HOUR_NS
     card = Card({}, 3, {}, {"kind": "imported", "file": "x"})
     ratios = Ratios(ones, ratio) if sizes else None
-    return describe_assignment(card, "id", assignment, onset_ns=onsets, training_sizes=sizes, ratios=ratios)
+    return describe_assignment(
+        card, "id", assignment, score=2 * ratio, onset_ns=onsets, training_sizes=sizes, ratios=ratios
+    )
 
 
 def test_the_same_shares_and_medians_are_like_the_training():
     told = describe(SAME, SAME)
     assert told["sentence"].startswith("The events are like those of the training")
     assert [month["events"] for month in told["months"]] == [500, 500]
+    assert [month["median_novelty"] for month in told["months"]] == [2, 2]
 
 
 @pytest.mark.parametrize(

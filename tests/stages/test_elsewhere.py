@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from couloir.catalog.events import read_events
 from couloir.cli import main
 from couloir.errors import ChangedSettingsError, ConfigError, DamagedError, ModelFileError
-from couloir.stages.catalog import catalog
+from couloir.stages.catalog import catalog, run_id
 from couloir.stages.drift import NAME
 from couloir.stages.held import held_mark, read_card
 from couloir.stages.importing import import_model
@@ -123,10 +123,10 @@ def test_names_and_provenance_travel_through_any_number_of_outputs(trained, here
     assert read_card(renamed).names == {1: "earthquake"}
 
 
-def test_another_calibration_is_another_model(folder, here):
-    config, _ = here
+def test_another_calibration_is_another_model_and_another_run(folder, here):
+    config, archive = here
     import_model(config, str(folder))
-    before = held_mark(config)
+    before, run = held_mark(config), run_id(config, archive, held_mark(config))
     with np.load(folder / "novelty.npz") as held:
         arrays = dict(held)
     np.savez(folder / "novelty.npz", **{**arrays, "calibration": arrays["calibration"] + 1})
@@ -135,6 +135,7 @@ def test_another_calibration_is_another_model(folder, here):
         import_model(config, str(folder))
     assert import_model(config, str(folder), redo=True)
     assert held_mark(config)["model_id"] != before["model_id"]
+    assert run_id(config, archive, held_mark(config)) != run
 
 
 def test_spectrograms_made_otherwise_are_refused_with_what_differs(trained, archive_root, tmp_path):

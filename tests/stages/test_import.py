@@ -1,8 +1,11 @@
 """An imported model is the run's model: not mistaken for a trained one, not replaced unasked, not misapplied."""
 
+import itertools
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ from couloir.stages.changes import refuse_changes
 from couloir.stages.held import held_mark, is_imported, read_card
 from couloir.stages.importing import import_model, read_names
 from couloir.stages.settings import output_of
-from couloir.stages.train import MODEL_FILES, has_model
+from couloir.stages.train import MODEL_FILES, TRAINED_FILES, has_model
 from couloir.store.location import Location
 from couloir.store.sealed import Checksum, seal, unseal
 
@@ -279,6 +282,69 @@ def test_an_import_that_is_killed_leaves_the_old_model_or_asks_to_import_again(
     assert verified(config).problems == ()
     assert train_quietly(config, archive, replace_imported=True)
     assert not is_imported(held_mark(config))
+
+
+@pytest.fixture
+def longer(base, tmp_path):
+    """Another training, in an output of its own."""
+    source, archive = copy_of(base, tmp_path / "source")
+    source = source.model_copy(update={"train": source.train.model_copy(update={"epochs": 2})})
+    train_quietly(source, archive)
+    return source
+
+
+def come_at_once_to(monkeypatch, config):
+    """Let trainings come at once to what is in an output."""
+    model = output_of(config).local_path / "model"
+    labels = np.load(model / "initial_labels.npy")
+
+    def come(*_, folder, **__):
+        for name in TRAINED_FILES:
+            shutil.copy(model / name, folder / name)
+        return SimpleNamespace(initial_labels=labels, labels=labels)
+
+    monkeypatch.setattr("couloir.dec.training.train", come)
+
+
+def model_in(config):
+    """The mark of an output's model, and all files beside it."""
+    place = output_of(config).local_path / "model"
+    files = {path.name: path.read_bytes() for path in place.iterdir() if path.name != "complete.json"}
+    return held_mark(config), files
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_a_training_that_is_killed_as_it_replaces_a_model_leaves_that_the_new_one_or_none(
+    detected, weights, longer, monkeypatch, imported
+):
+    config, archive = detected
+    if imported:
+        bring(config, weights)
+    else:
+        train_quietly(config, archive)
+    before, left = model_in(config), []
+    come_at_once_to(monkeypatch, longer)
+    other = longer.model_copy(update={"output": config.output})
+    for steps in itertools.count():
+        with monkeypatch.context() as patch:
+            kill_after(patch, steps)
+            try:
+                train_quietly(other, archive, replace_imported=True)
+            except Killed:
+                left.append(model_in(config))
+            else:
+                break
+        if left[-1][0] is None:
+            assert not has_model(other, archive)
+            with pytest.raises(MissingStageError, match="holds no model"):
+                catalog(other, archive)
+    new = model_in(longer)
+    assert model_in(other) == new
+    assert before[0] != new[0]
+    whole = [one for one in left if one[0] is not None]
+    assert before in whole
+    assert all(one in (before, new) for one in whole)
+    assert len(left) - len(whole) > len(TRAINED_FILES)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from couloir.stages.settings import output_of
 from .two_months import TRAIN, copy_of, detect_quietly, report_on, train_quietly, write_archive
 
 RATE = 0.3
+SPAN_NS = 3 * HOUR_NS
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +70,30 @@ def test_an_imported_model_is_calibrated_on_hours_of_the_archive(imported, monke
     assert "like the others of this archive" in said(config)
 
 
-def test_the_hours_held_out_are_those_of_training(imported, monkeypatch):
+def expect_calibrated_on_hours(config, archive):
+    """Expect the p-values to be those by the events of the spans of time held out."""
     from couloir.dec.holdout import hold_out
 
-    monkeypatch.setattr(newness, "FEWEST", 5)
-    config, archive = imported
-    assign(config, archive)
-    held = hold_out(len(archive), config.train, archive.column("onset_time") // HOUR_NS)[1]
+    held = hold_out(len(archive), config.train, archive.column("onset_time") // SPAN_NS)[1]
     scores = numpy_column(read_events(place(config)), "novelty")
     p = numpy_column(read_events(place(config)), "novelty_p")
     at_least = (scores[held] >= scores[:, None] - 1e-6).sum(axis=1)
-    np.testing.assert_allclose(p, (1 + at_least) / 9, rtol=1e-5)
+    np.testing.assert_allclose(p, (1 + at_least) / (len(held) + 1), rtol=1e-5)
+
+
+def test_the_hours_held_out_are_those_of_training(imported, monkeypatch):
+    from couloir.stages import train as training
+
+    monkeypatch.setattr(newness, "FEWEST", 5)
+    for module in (newness, training):  # the archive has one event an hour
+        monkeypatch.setattr(module, "HOUR_NS", SPAN_NS)
+    config, archive = imported
+    assign(config, archive)
+    expect_calibrated_on_hours(config, archive)
+    train_quietly(config, archive, replace_imported=True)
+    catalog(config, archive)
+    assert read_basis(place(config)).against == "training"
+    expect_calibrated_on_hours(config, archive)
 
 
 def record_background(monkeypatch, module):
@@ -113,6 +127,18 @@ def test_another_seed_or_share_makes_the_catalog_of_an_imported_model_anew(impor
     assert not has_catalog(changed(config, seed=7), archive)
     assert not has_catalog(changed(config, holdout=0.3), archive)
     assert has_catalog(changed(config, epochs=9), archive)
+
+
+def test_an_imported_model_calibrated_otherwise_is_another_run(imported, monkeypatch):
+    monkeypatch.setattr(newness, "FEWEST", 5)
+    config, archive = imported
+    tables = []
+    for one in (config, changed(config, seed=7), changed(config, holdout=0.3), changed(config, epochs=9)):
+        assign(one, archive)
+        tables.append(read_events(place(one)))
+    runs, scores = ([numpy_column(table, name)[0] for table in tables] for name in ("run_id", "novelty"))
+    assert len(set(runs)) == len(set(scores)) == 3
+    assert (runs[3], scores[3]) == (runs[0], scores[0])
 
 
 def test_with_few_events_an_imported_model_rejects_nothing_and_says_so(imported):

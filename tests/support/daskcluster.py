@@ -14,7 +14,7 @@ from couloir.compute.tls import make_certificate
 
 
 @contextmanager
-def dask_cluster(folder: Path, *, workers: int = 2, tls: bool = True):
+def dask_cluster(folder: Path, *, workers: int = 2, tls: bool = True, first_worker: tuple[str, ...] = ()):
     """Start scheduler and workers as their command lines do, and give their settings of `compute`."""
     port = free_ports(1)[0]
     protocol = "tls" if tls else "tcp"
@@ -31,7 +31,8 @@ def dask_cluster(folder: Path, *, workers: int = 2, tls: bool = True):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # where the tests' tasks are
     processes = []
     try:
-        for command, log in zip([scheduler] + [worker] * workers, logs, strict=True):
+        commands = [scheduler, *([*worker, *(() if number else first_worker)] for number in range(workers))]
+        for command, log in zip(commands, logs, strict=True):
             whole = [sys.executable, "-m", "dask", *command]
             processes.append(subprocess.Popen(whole, stdout=log, stderr=log, cwd=folder, env=environment))
         _wait_for(port)

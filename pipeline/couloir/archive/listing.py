@@ -94,11 +94,11 @@ def list_objects(
     """
     archive = Archive.open(url, layout, storage_options=storage_options, patience=patience)
     listed = list_leaves(archive, patterns, days)
-    left_out = {}
+    left_out: dict[str, int] = {}
     if listed.outdated:
         left_out["older version of an object: the one with the highest number is taken"] = listed.outdated
     if layout.names_channels:
-        return Listing(_in_order(_named(listed)), left_out)
+        return Listing(_in_order(_named(listed), left_out), left_out)
     seen = look_inside(archive, listed.leaves, patterns)
     objects = [
         ArchiveObject(leaf.path, leaf.size, leaf.version, channel, leaf.day, shared=True)
@@ -107,7 +107,8 @@ def list_objects(
     ]
     if not objects:
         raise ArchiveError(_explain_contents(url, patterns, seen))
-    return Listing(_in_order(objects), left_out | dict(seen.left_out))
+    left_out |= seen.left_out
+    return Listing(_in_order(objects, left_out), left_out)
 
 
 def _named(listed: Listed) -> Iterator[ArchiveObject]:
@@ -118,11 +119,13 @@ def _named(listed: Listed) -> Iterator[ArchiveObject]:
         yield ArchiveObject(leaf.path, leaf.size, leaf.version, channel, leaf.day)
 
 
-def _in_order(objects: Iterable[ArchiveObject]) -> list[ArchiveObject]:
-    """Sort by channel and day; comparing each channel once is what makes it fast."""
+def _in_order(objects: Iterable[ArchiveObject], left_out: dict[str, int]) -> list[ArchiveObject]:
+    """Sort by channel and day, without channels whose codes are none; looking at each once makes it fast."""
     held: dict[ChannelId, list[ArchiveObject]] = defaultdict(list)
     for item in objects:
         held[item.channel].append(item)
+    for channel in [channel for channel in held if not channel.is_plain]:  # it will name folders of the output
+        left_out[f"channel {str(channel)!r}: codes hold letters, digits, - and _ only"] = len(held.pop(channel))
     return [item for channel in sorted(held) for item in sorted(held[channel], key=attrgetter("day"))]
 
 

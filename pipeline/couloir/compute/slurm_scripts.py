@@ -193,20 +193,19 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
     if slurm.container == "apptainer":
         options = [f"--bind {shlex.quote(bind)}" for bind in binds]
         return " ".join(["apptainer exec", *(["--nv"] if gpu else []), *options, name, "couloir"])
-    paired = [shlex.quote(bind if ":" in bind else f"{bind}:{bind}") for bind in binds]
+    paired = [bind if ":" in bind else f"{bind}:{bind}" for bind in binds]
     if slurm.container == "charliecloud":
-        options = [f"--bind={pair}" for pair in paired]
+        options = [f"--bind={shlex.quote(pair)}" for pair in paired]
         return " ".join(
             [
-                "ch-run --set-env --write-fake",
+                "ch-run --set-env",
                 *options,
                 f"--cd={shlex.quote(str(folder.path))}",
                 name,
                 "-- couloir",
             ]
         )
-    options = [f"--volume={pair}" for pair in paired]
-    where = f"--workdir={shlex.quote(str(folder.path))}"
+    options = [f"--volume={shlex.quote(pair)}" for pair in paired]
     device = ["--device=nvidia.com/gpu=all"] if gpu else []
     return " ".join(
         [

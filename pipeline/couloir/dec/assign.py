@@ -1,4 +1,4 @@
-"""Assign spectrograms to the clusters of a trained model, and say how sure and how new each one is."""
+"""Assign spectrograms to the clusters of a trained model, and say how sure and how well drawn each one is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ from couloir.dec.log import Progress, no_progress
 from couloir.dec.networks import LATENT, RECONSTRUCTION
 from couloir.dec.predict import predict_batches
 from couloir.dec.samples import ENCODING_BATCH, Samples
-from couloir.dec.typical import ratios_to_typical
 from couloir.errors import MissingStageError, TrainingError
 
 FIELDS = 8
@@ -41,11 +40,6 @@ class Assignment:
     residual
         Spectrogram less reconstruction, averaged over each of about 8 x 8 fields of each component, (N, R)
         float32, in the spectrogram's units: where the error lies and of which sign it is.
-    novelty
-        How unlike the training's members of its cluster a spectrogram is, (N,) float32, without unit.
-        The larger of two ratios: latent distance to the centroid over the cluster's median at training,
-        and reconstruction error over the cluster's median at training. Each is 1 for the median member
-        of the cluster: about 1 is typical, several times that is unlike anything seen.
     """
 
     latent: NDArray[np.float32]
@@ -55,7 +49,6 @@ class Assignment:
     margin: NDArray[np.float32]
     reconstruction_error: NDArray[np.float32]
     residual: NDArray[np.float32]
-    novelty: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.cluster)
@@ -134,9 +127,8 @@ def assign(
         When the spectrograms have not the shape of the model's input.
     """
     _check_shape(model, samples)
-    layer = model.get_layer(CLUSTERING)
     predictor = _build_predictor(model)
-    clusters, latent_size = layer.centroids.shape
+    clusters, latent_size = model.get_layer(CLUSTERING).centroids.shape
     fields = predictor.outputs[-1].shape[1]
     parts = [(np.empty((0, latent_size)), np.empty((0, clusters)), np.empty(0), np.empty((0, fields)))]
     for done, outputs in predict_batches(predictor, samples, batch=batch):
@@ -154,7 +146,6 @@ def assign(
         margin=top[:, -1] - top[:, -2],
         reconstruction_error=error,
         residual=residual,
-        novelty=ratios_to_typical(layer, latent, error, cluster).larger,
     )
 
 

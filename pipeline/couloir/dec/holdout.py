@@ -1,5 +1,7 @@
 """Keep a share of the samples out of training, so that what is measured on them is honest."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -7,9 +9,14 @@ from couloir.config import TrainConfig
 from couloir.dec.seeds import make_generator
 
 
-def hold_out(
-    count: int, settings: TrainConfig, groups: ArrayLike | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+class Parts(NamedTuple):
+    """Say which samples are trained on and which held out: indices in rising order, together 0 to N - 1."""
+
+    fit: NDArray[np.int64]
+    held: NDArray[np.int64]
+
+
+def hold_out(count: int, settings: TrainConfig, groups: ArrayLike | None = None) -> Parts:
     """Split samples into those to train on and those held out, by chance but repeatably.
 
     Samples of one group stay together: the windows that several stations record of one source, or that
@@ -28,12 +35,11 @@ def hold_out(
 
     Returns
     -------
-    fit, held
-        Indices in rising order, int64; together they are 0 to N - 1.
+    Parts
     """
     most = max(min(int(settings.holdout * count), count - 2 * settings.clusters), 0)
     if not most:
-        return np.arange(count, dtype=np.int64), np.empty(0, np.int64)
+        return Parts(np.arange(count, dtype=np.int64), np.empty(0, np.int64))
     named = np.arange(count) if groups is None else np.asarray(groups)
     if named.shape != (count,):
         raise ValueError(f"one group for each of {count} samples is needed; found {named.shape}")
@@ -44,4 +50,4 @@ def hold_out(
         if sizes[group] <= room:
             chosen[group], room = True, room - sizes[group]
     held = chosen[member]
-    return np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64)
+    return Parts(np.flatnonzero(~held).astype(np.int64), np.flatnonzero(held).astype(np.int64))

@@ -1,15 +1,14 @@
-"""Measure novelty against the events at hand, for a model that does not know its training's."""
-
-from dataclasses import replace
+"""Compare events with one another, for a model that does not know its training's."""
 
 from couloir.dec.assign import Assignment
 from couloir.dec.backend import keras
 from couloir.dec.drift import ratios_to_training
 from couloir.dec.reference import keep_reference
+from couloir.dec.typical import Ratios
 
 
-def measure_against_itself(model: keras.Model, assignment: Assignment) -> Assignment:
-    """Replace novelty by that against the assignment's own members of each cluster.
+def measure_against_itself(model: keras.Model, assignment: Assignment) -> Ratios:
+    """Compare events with the medians of the assignment's own members of each cluster.
 
     Parameters
     ----------
@@ -18,7 +17,6 @@ def measure_against_itself(model: keras.Model, assignment: Assignment) -> Assign
     assignment
         What the model says of all events of the archive.
     """
-    if not len(assignment):
-        return assignment
-    keep_reference(model, assignment)
-    return replace(assignment, novelty=ratios_to_training(model, assignment).larger)
+    if len(assignment):
+        keep_reference(model, assignment)
+    return ratios_to_training(model, assignment)

@@ -12,10 +12,10 @@ from sklearn.metrics import adjusted_rand_score
 from couloir.config import TrainConfig
 from couloir.dec.assign import assign
 from couloir.dec.backend import describe_backend, keras
-from couloir.dec.clustering import build_clustering_model
+from couloir.dec.centroids import begin_clustering
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.kmeans import nearest, run_kmeans
+from couloir.dec.kmeans import nearest
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, decoder_of, encoder_of
 from couloir.dec.precision import building_for
@@ -142,8 +142,7 @@ def refine(
     for seed in (settings.seed, settings.seed + 1):
         mine = settings.of_seed(seed)
         autoencoder = rebuild(samples.shape[1:], mine, weights)
-        centroids, _ = run_kmeans(latent, mine.clusters, starts=mine.kmeans_starts, seed=seed)
-        model = build_clustering_model(autoencoder, centroids, alpha=mine.alpha)
+        model, _ = begin_clustering(autoencoder, latent, mine)
         with (
             tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
             TrainingLog(Path(folder) / "log.csv") as log,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from couloir.dec.accelerator import free_memory, is_out_of_memory
 from couloir.dec.backend import Tensor, keras
 from couloir.dec.keeper import never_stop
-from couloir.dec.samples import Samples, Subset, is_in_memory
+from couloir.dec.samples import Samples, Subset
 
 _SHARE = 0.4
 """Of the accelerator's free memory the samples take this much at most: they are there twice while the parts that
@@ -17,37 +17,23 @@ _AT_ONCE = 4096
 """Samples that are read and sent at once."""
 
 
-class Resident:
-    """Be samples (N, F, T, C) that lie on the accelerator; by index they are read from where they came.
+class Resident(Subset):
+    """View samples that lie on the accelerator; by index they are read from where they came.
 
     Attributes
     ----------
-    origin
-        Where the samples came from.
+    origin, chosen
+        Where the samples came from, and which of those are in view.
     table
-        Samples on the accelerator, (M, F, T, C), in the precision they came in: an archive's is float16.
+        The samples of ``origin`` on the accelerator, (N, F, T, C), in the precision they came in: an archive's is
+        float16.
     rows
-        (N,) int32: where in the table each sample lies.
+        (n,) int32: ``chosen``, as the accelerator takes it.
     """
 
-    def __init__(self, samples: Samples, table: Tensor, rows: NDArray[np.int32]) -> None:
-        self.origin, self.table, self.rows = samples, table, rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, F, T, C)."""
-        return self.origin.shape
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether they are in this machine's memory as well."""
-        return is_in_memory(self.origin)
-
-    def __len__(self) -> int:
-        return len(self.origin)
-
-    def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self.origin[indices]
+    def __init__(self, origin: Samples, table: Tensor, chosen: NDArray[np.int64]) -> None:
+        super().__init__(origin, chosen)
+        self.table, self.rows = table, chosen.astype(np.int32)
 
 
 def make_resident(samples: Samples, *, pause: Callable[[], None] = never_stop) -> Resident:
@@ -58,7 +44,7 @@ def make_resident(samples: Samples, *, pause: Callable[[], None] = never_stop) -
         some = np.arange(start, min(start + _AT_ONCE, count), dtype=np.int64)
         parts.append(keras.ops.convert_to_tensor(samples[some]))
     table = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts)
-    return Resident(samples, table, np.arange(count, dtype=np.int32))
+    return Resident(samples, table, np.arange(count, dtype=np.int64))
 
 
 def settle(samples: Samples, *, pause: Callable[[], None] = never_stop) -> Samples:
@@ -76,5 +62,6 @@ def settle(samples: Samples, *, pause: Callable[[], None] = never_stop) -> Sampl
 
 def narrow(samples: Samples, chosen: NDArray[np.int64]) -> Samples:
     """View some samples as if they were all, wherever they lie."""
-    some = Subset(samples, chosen)
-    return Resident(some, samples.table, samples.rows[chosen]) if isinstance(samples, Resident) else some
+    if isinstance(samples, Resident):
+        return Resident(samples.origin, samples.table, samples.chosen[chosen])
+    return Subset(samples, chosen)

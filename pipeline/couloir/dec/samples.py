@@ -33,32 +33,32 @@ class Samples(Protocol):
 class Subset:
     """View some samples as if they were all; what is not asked for is not read.
 
-    Parameters
+    Attributes
     ----------
-    samples
+    origin
         Spectrograms (N, F, T, C).
     chosen
         Indices (n,) int64 of the samples in view.
     """
 
-    def __init__(self, samples: Samples, chosen: NDArray[np.int64]) -> None:
-        self._samples, self._chosen = samples, chosen
+    def __init__(self, origin: Samples, chosen: NDArray[np.int64]) -> None:
+        self.origin, self.chosen = origin, chosen
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, F, T, C)."""
-        return (len(self._chosen), *self._samples.shape[1:])
+        return (len(self.chosen), *self.origin.shape[1:])
 
     @property
     def in_memory(self) -> bool:
-        """Whether all samples are in memory."""
-        return is_in_memory(self._samples)
+        """Whether all samples are in this machine's memory."""
+        return is_in_memory(self.origin)
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self.chosen)
 
     def __getitem__(self, indices: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self._samples[self._chosen[indices]]
+        return self.origin[self.chosen[indices]]
 
 
 def is_in_memory(samples: Samples) -> bool:

@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from couloir.config import TrainConfig, content_hash
 from couloir.dec.accelerator import be_deterministic
 from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
+from couloir.dec.centroids import begin_clustering
 from couloir.dec.checkpoint import FORMAT, State
 from couloir.dec.clustering import build_clustering_model
-from couloir.dec.holdout import hold_out
+from couloir.dec.holdout import Parts, hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.kmeans import nearest, run_kmeans
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.notes import note_batch, note_collapse, note_memory, warn_collapse
@@ -74,7 +74,7 @@ def train(
     folder: Path,
     progress: Progress | None = None,
     keeper: Keeper | None = None,
-    groups: ArrayLike | None = None,
+    parts: Parts | None = None,
     background: Samples | None = None,
 ) -> Trained:
     """Train a model and write ``dec.keras``, ``novelty.npz``, ``log.csv`` and ``metrics.json``, the last one last.
@@ -95,8 +95,9 @@ def train(
         Told the phases ``pretrain``, ``cluster`` and ``assign``, step by step.
     keeper
         Keeps checkpoints and may stop training; what it has kept of the same training is gone on from.
-    groups
-        (N,) a number a sample: samples of one group are held out of training together, or not at all.
+    parts
+        Which samples to train on and which to hold out, as `couloir.dec.holdout.hold_out` chooses them, each
+        sample by itself when not given.
     background
         Spectrograms (M, F, T, C) known to be noise; not trained on, but novelty knows noise by them.
 
@@ -121,7 +122,7 @@ def train(
     check_samples(samples, settings, pause=keeper.pause)
     work = _Work(
         samples=settle(samples, pause=keeper.pause),
-        parts=hold_out(len(samples), settings, groups),
+        parts=hold_out(len(samples), settings) if parts is None else parts,
         background=background,
         folder=folder,
         progress=no_progress if progress is None else progress,
@@ -140,7 +141,7 @@ def train(
             work = replace(work, samples=work.samples.origin)
             earlier = work.keeper.load({})
         else:
-            batch, earlier = min(batch, len(work.fit)) // 2, {}
+            batch, earlier = min(batch, len(work.parts.fit)) // 2, {}
 
 
 @dataclass(frozen=True)
@@ -148,33 +149,23 @@ class _Work:
     """Hold what a training is done with, whatever the batch."""
 
     samples: Samples
-    parts: tuple[NDArray[np.int64], NDArray[np.int64]]
+    parts: Parts
     background: Samples | None
     folder: Path
     progress: Progress
     keeper: Keeper
 
     @property
-    def fit(self) -> NDArray[np.int64]:
-        """The samples that are trained on."""
-        return self.parts[0]
-
-    @property
-    def held(self) -> NDArray[np.int64]:
-        """The samples that are held out."""
-        return self.parts[1]
-
-    @property
     def seen(self) -> Samples:
         """What training sees."""
-        return narrow(self.samples, self.fit) if len(self.held) else self.samples
+        return narrow(self.samples, self.parts.fit) if len(self.parts.held) else self.samples
 
 
 def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> Trained:
     """Train with batches of one size."""
     samples, seen, keeper = work.samples, work.seen, work.keeper
     settings = wanted.model_copy(update={"batch": batch})
-    count = len(work.fit)
+    count = len(work.parts.fit)
     notes = (*note_batch(wanted, count), *note_memory(wanted, batch, count=count))
     work.folder.mkdir(parents=True, exist_ok=True)
     (work.folder / METRICS).unlink(missing_ok=True)
@@ -198,10 +189,10 @@ def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> T
         seconds = log.seconds
         known = work.background
         noise = None if known is None else _assign(model, known, progress=no_progress, keeper=keeper)
-    keep_reference(model, assignment.at(work.fit))
+    keep_reference(model, assignment.at(work.parts.fit))
     notes = (*notes, *note_collapse(clustered))
     metrics = gather_metrics(model, assignment, settings=settings, clustered=clustered, notes=notes)
-    own = {"batch": min(batch, count), "held_out": len(work.held), "seconds": round(seconds, 1)}
+    own = {"batch": min(batch, count), "held_out": len(work.parts.held), "seconds": round(seconds, 1)}
     save_model(model, work.folder / MODEL)
     _save_novelty(work, settings, assignment, noise)
     write_metrics({**metrics, **own}, work.folder / METRICS)
@@ -220,12 +211,12 @@ def _train(work: _Work, wanted: TrainConfig, earlier: State, *, batch: int) -> T
 def _save_novelty(work: _Work, settings: TrainConfig, assignment: Assignment, noise: Assignment | None) -> None:
     """Fit novelty to the samples trained on, calibrate it on those held out, and write it."""
     novelty = fit_novelty(
-        *assignment.at(work.fit).place,
+        *assignment.at(work.parts.fit).place,
         clusters=settings.clusters,
         seed=settings.seed,
         background=None if noise is None else noise.place,
     )
-    save_novelty(novelty.calibrated(*assignment.at(work.held).place), work.folder / NOVELTY)
+    save_novelty(novelty.calibrated(*assignment.at(work.parts.held).place), work.folder / NOVELTY)
 
 
 def _identify(samples: Samples, settings: TrainConfig) -> dict[str, str]:
@@ -253,7 +244,8 @@ def _initialise(
         steps = settings.epochs * count_batches(len(seen), settings.batch)
         work.progress("pretrain", steps, steps, "done before")
         labels = earlier["initial_labels"]
-        centroids = np.zeros((settings.clusters, settings.latent), np.float32)
+        nowhere = np.zeros((settings.clusters, settings.latent), np.float32)
+        model = build_clustering_model(autoencoder, nowhere, alpha=settings.alpha)
     else:
         pretrain(
             autoencoder,
@@ -265,12 +257,9 @@ def _initialise(
             earlier=earlier.get("pretrain"),
         )
         latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
-        starts, seed = settings.kmeans_starts, settings.seed
-        centroids, of_fit = run_kmeans(latent[work.fit], settings.clusters, starts=starts, seed=seed)
-        labels = nearest(latent, centroids)
-        labels[work.fit] = of_fit
+        model, labels = begin_clustering(autoencoder, latent, settings, fit=work.parts.fit)
     keeper.follow("initial_labels", lambda: labels)
-    return build_clustering_model(autoencoder, centroids, alpha=settings.alpha), labels
+    return model, labels
 
 
 def _assign(model: keras.Model, samples: Samples, *, progress: Progress, keeper: Keeper) -> Assignment:

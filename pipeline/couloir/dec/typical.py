@@ -25,7 +25,7 @@ class Ratios:
 
     @property
     def larger(self) -> NDArray[np.float32]:
-        """The larger of both, (N,)."""
+        """The larger of both, (N,): about 1 is typical, several times that is unlike anything seen."""
         return np.maximum(self.distance, self.error)
 
 

@@ -74,9 +74,7 @@ class HeldModel:
 
         assignment = assign(self.network, samples)
         ratios = ratios_to_training(self.network, assignment) if self.card.knows_training else None
-        assignment, verdict, basis = judge_newness(
-            config, archive, self.card, self.network, assignment, self.novelty
-        )
+        verdict, basis = judge_newness(config, archive, self.card, self.network, assignment, self.novelty)
         return Answers(assignment, verdict, basis, ratios)
 
 

@@ -21,7 +21,7 @@ from couloir.stages.drift import describe_assignment, write_description
 from couloir.stages.held import Mark, mark_in_use
 from couloir.stages.marks import StagePlace, all_is_well, begin, complete, is_current
 from couloir.stages.naming import judge_names, name_events, tell_unmet, write_naming
-from couloir.stages.newness import calibration_mark, write_basis
+from couloir.stages.newness import calibration_of, write_basis
 from couloir.stages.rows import classify, columns, fill
 from couloir.stages.seeds import read_votes
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -40,10 +40,11 @@ PCA_COMPONENTS = 30
 
 
 def run_id(config: RunConfig, archive: SpectrogramArchive, model: Mark) -> str:
-    """Name the run by its settings, its events and its model; the same on every machine and in every place."""
+    """Name the run by its settings, its events, its model and how that is calibrated; the same in every place."""
     chosen = config.archive.model_dump(mode="json", include={"select", "start", "end", "band_priority"})
     made_by = training_hash(config) if model == model_mark(config, archive) else model["model_id"]
-    return content_hash(chosen, detection_hash(config), made_by, archive.digest)
+    calibration = calibration_of(config, model)
+    return content_hash(chosen, detection_hash(config), made_by, archive.digest, *calibration)
 
 
 def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | None = None) -> dict[str, Any]:
@@ -52,16 +53,12 @@ def catalog_mark(config: RunConfig, archive: SpectrogramArchive, model: Mark | N
     texts = [place and read_user_text(place, setting=setting) for setting, place in given.items()]
     own = model_mark(config, archive)
     model = model or mark_in_use(config, own)
-    return (
-        {
-            "version": CATALOG_VERSION,
-            "model_id": model["model_id"],
-            "run_id": run_id(config, archive, model),
-            "catalog": content_hash(config.catalog, *texts),
-        }
-        | ({} if model == own else {"assigned": model["model_id"]})
-        | calibration_mark(config, model)
-    )
+    return {
+        "version": CATALOG_VERSION,
+        "model_id": model["model_id"],
+        "run_id": run_id(config, archive, model),
+        "catalog": content_hash(config.catalog, *texts),
+    } | ({} if model == own else {"assigned": model["model_id"]})
 
 
 def catalog(
@@ -193,6 +190,7 @@ def _write_drift(folder: StagePlace, archive: SpectrogramArchive, held: HeldMode
         held.card,
         held.model_id,
         answers.assignment,
+        score=answers.verdict.score,
         onset_ns=archive.column("onset_time"),
         training_sizes=held.training_sizes,
         ratios=answers.ratios,

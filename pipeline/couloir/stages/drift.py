@@ -30,6 +30,7 @@ def describe_assignment(
     model_id: str,
     assignment: "Assignment",
     *,
+    score: NDArray[np.float32],
     onset_ns: NDArray[np.int64],
     training_sizes: Sequence[int] | None,
     ratios: "Ratios | None",
@@ -42,6 +43,8 @@ def describe_assignment(
     model_id : str
     assignment : Assignment
         Of all events.
+    score : ndarray of float32
+        How new they are, as the catalog has it.
     onset_ns : ndarray of int64
         Their onsets, ns since the epoch.
     training_sizes : sequence of int or None
@@ -62,6 +65,7 @@ def describe_assignment(
             np.flatnonzero(months == month),
             assignment,
             card.clusters,
+            score=score,
             hours=onset_ns // HOUR_NS,
             sizes=training_sizes,
             ratios=ratios,
@@ -101,6 +105,7 @@ def _month(
     assignment: "Assignment",
     clusters: int,
     *,
+    score: NDArray[np.float32],
     hours: NDArray[np.int64],
     sizes: Sequence[int] | None,
     ratios: "Ratios | None",
@@ -119,7 +124,7 @@ def _month(
         "cluster_sizes": counts.tolist(),
         "median_confidence": _median(assignment.confidence[mine]),
         "median_reconstruction_error": _median(assignment.reconstruction_error[mine]),
-        "median_novelty": _median(assignment.novelty[mine]),
+        "median_novelty": _median(score[mine]),
         "population_stability": None if sizes is None else round(population_stability(sizes, counts), 4),
         "stability_by_chance": round(by_chance, 4) if np.isfinite(by_chance) else None,
         "error_ratio": None if ratios is None else _median(ratios.error[mine]),

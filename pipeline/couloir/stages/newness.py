@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from couloir.config import RunConfig, content_hash
@@ -52,7 +52,7 @@ def judge_newness(
     network: Any,
     assignment: "Assignment",
     novelty: "Novelty | None",
-) -> tuple["Assignment", "Verdict", Basis]:
+) -> tuple["Verdict", Basis]:
     """Score how new every event is, and reject the newest where the score is calibrated.
 
     A model that Couloir trained brings its calibration. Imported weights are calibrated on the archive: whole
@@ -72,8 +72,7 @@ def judge_newness(
 
     Returns
     -------
-    assignment, verdict, basis
-        The assignment has the verdict's score as its novelty.
+    verdict, basis
     """
     from couloir.dec.itself import measure_against_itself
     from couloir.dec.novelty import without_calibration
@@ -83,14 +82,10 @@ def judge_newness(
     if novelty is None:
         against, novelty = "archive", _calibrate_here(config, archive, card, network, assignment)
     if novelty is None:
-        assignment = measure_against_itself(network, assignment)
-        return assignment, without_calibration(assignment.novelty), Basis("medians", 0, rate)
+        ratios = measure_against_itself(network, assignment)
+        return without_calibration(ratios.larger), Basis("medians", 0, rate)
     verdict = novelty.judge(*assignment.place, rate=rate)
-    return (
-        replace(assignment, novelty=verdict.score),
-        verdict,
-        Basis(against, len(novelty.calibration), rate),
-    )
+    return verdict, Basis(against, len(novelty.calibration), rate)
 
 
 def _calibrate_here(
@@ -114,10 +109,12 @@ def _calibrate_here(
     return novelty.calibrated(*assignment.at(held).place)
 
 
-def calibration_mark(config: RunConfig, model: Mark) -> dict[str, str]:
-    """Say which settings of the training decide a catalog of an imported model."""
-    train = config.train
-    return {"calibration": content_hash(train.holdout, train.seed)} if is_imported(model) else {}
+def calibration_of(config: RunConfig, model: Mark) -> tuple[str, ...]:
+    """Hash the settings of the training that decide a catalog of an imported model; nothing for another one.
+
+    The calibration that a model brings is part of its `model_id`.
+    """
+    return (content_hash(config.train.holdout, config.train.seed),) if is_imported(model) else ()
 
 
 def write_basis(place: Location, basis: Basis) -> None:

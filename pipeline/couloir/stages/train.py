@@ -109,16 +109,16 @@ def train(
                 check_stop=check_stop,
             )
             told = progress if one is config else _of_seed(one, config, progress)
-            fit, _ = hold_out(len(archive), one.train, groups)
-            background = make_background(archive, one, count=BACKGROUND, among=fit) if one.train.holdout else None
+            parts = hold_out(len(archive), one.train, groups)
+            noise = make_background(archive, one, count=BACKGROUND, among=parts.fit) if one.train.holdout else None
             trained = train_dec(
                 samples,
                 one.train,
                 folder=here,
                 progress=told,
                 keeper=keeper,
-                groups=groups,
-                background=background,
+                parts=parts,
+                background=noise,
             )
             np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
             card = card_of_training(

@@ -1,0 +1,178 @@
+"""What is asked of SLURM by each setting, and what is refused before anything is sent."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from couloir.compute.slurm_jobs import job_options
+from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
+from couloir.config import ComputeConfig
+from couloir.errors import ConfigError
+from couloir.sites import SlurmConfig, seconds_of
+
+FOLDER = JobFolder(Path("/jobs/my run"), binds=("/archive",))
+
+
+def compute(**slurm) -> ComputeConfig:
+    return ComputeConfig(kind="slurm", workers=5, memory_gb=2.0, slurm=SlurmConfig(**slurm))
+
+
+def asked(text: str) -> list[str]:
+    return [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH ")]
+
+
+def command(text: str) -> str:
+    (line,) = [line for line in text.splitlines() if line.startswith("follow ")]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("walltime", "seconds"),
+    [
+        ("90", 5400),
+        ("1:30", 90),
+        ("02:00:00", 7200),
+        ("1-12", 129_600),
+        ("1-12:30", 131_400),
+        ("2-0:0:1", 172_801),
+    ],
+)
+def test_walltimes_are_read_as_slurm_reads_them(walltime, seconds):
+    assert seconds_of(walltime) == seconds
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"walltime": 14_400}, "write a walltime in quotes"),
+        ({"walltime": "four hours"}, "is no walltime"),
+        ({"walltime": "00:01:00"}, "must be longer than warn_s"),
+        ({"walltime": "0"}, "is no time at all"),
+        ({"partition": "cpu; rm -rf"}, "String should match pattern"),
+        ({"directives": ["exclusive"]}, "is no option of sbatch"),
+        ({"directives": ["--time=1:00"]}, "--time is set by `walltime`"),
+        ({"directives": ["--x\nrm -rf ~"]}, "must be one line"),
+        ({"prologue": ["module load a\nb"]}, "must be one line"),
+        ({"container": "apptainer"}, "needs `image`"),
+        ({"image": "a.sif"}, "need `container`"),
+        ({"container": "docker", "image": "a"}, "Input should be 'none', 'apptainer', 'charliecloud' or 'podman'"),
+        ({"container": "podman", "image": "a", "workers_as": "jobs"}, "in which there is no sbatch"),
+        ({"adaptive": True}, "adaptive goes with workers_as jobs"),
+        ({"partitoin": "cpu"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_cannot_go_well_are_refused(settings, told):
+    with pytest.raises(ValidationError, match=told):
+        SlurmConfig(**settings)
+
+
+def test_each_setting_is_in_the_script():
+    site = {
+        "partition": "cpu",
+        "account": "slope",
+        "qos": "long",
+        "walltime": "1-00:00:00",
+        "cores": 2,
+        "job_memory_gb": 4.0,
+        "directives": ["--exclude=n7"],
+        "prologue": ["module load python"],
+        "warn_s": 90,
+    }
+    text = detection_script(compute(**site), FOLDER, options=["--redo"]).text
+    lines = asked(text)
+    for line in ("--partition=cpu", "--account=slope", "--qos=long", "--time=1-00:00:00", "--exclude=n7"):
+        assert line in lines
+    assert "--output='/jobs/my run/detect-%j.log'" in lines
+    assert {"--ntasks=7", "--cpus-per-task=2", "--mem-per-cpu=1908M", "--signal=B:TERM@90"} <= set(lines)
+    assert text.index("module load python") < text.index("follow srun")
+    assert command(text).endswith("-m couloir.cli detect run.yaml --redo")
+
+
+def test_training_asks_for_a_gpu_on_its_own_partition_and_the_report_does_not():
+    site = SlurmConfig(partition="cpu", training={"partition": "gpu", "walltime": "02:00:00", "cores": 3})
+    lines = asked(training_script(site, FOLDER).text)
+    assert {"--partition=gpu", "--gres=gpu:1", "--time=02:00:00", "--cpus-per-task=3"} <= set(lines)
+    lines = asked(report_script(site, FOLDER, stages=("catalog", "report")).text)
+    assert "--partition=cpu" in lines
+    assert not [line for line in lines if "gres" in line]
+    on_cpus = SlurmConfig(training={"gres": None})
+    assert not [line for line in asked(training_script(on_cpus, FOLDER).text) if "gres" in line]
+
+
+RUNTIMES = {
+    "apptainer": "apptainer exec {nv}--bind '/jobs/my run' --bind /archive --bind /a:/b {image} couloir",
+    "charliecloud": (
+        "ch-run --set-env --bind='/jobs/my run:/jobs/my run' --bind=/archive:/archive --bind=/a:/b "
+        "--cd='/jobs/my run' {image} -- couloir"
+    ),
+    "podman": (
+        "podman run --rm --env-host --network=host --entrypoint=couloir {gpus}"
+        "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b "
+        "--workdir='/jobs/my run' {image}"
+    ),
+}
+
+
+@pytest.mark.parametrize("container", RUNTIMES)
+def test_a_container_sees_what_the_run_reads_and_writes(container):
+    site = {"container": container, "image": "image", "binds": ["/a:/b"], "training": {"image": "big"}}
+    expected = RUNTIMES[container].format(image="image", nv="", gpus="")
+    detects = command(detection_script(compute(**site), FOLDER).text)
+    assert detects == f"follow srun --kill-on-bad-exit=1 {expected} detect run.yaml"
+    expected = RUNTIMES[container].format(image="big", nv="--nv ", gpus="--device=nvidia.com/gpu=all ")
+    assert command(training_script(SlurmConfig(**site), FOLDER).text) == f"follow {expected} train run.yaml"
+
+
+def test_workers_that_are_jobs_end_before_their_walltime_and_not_all_at_once(tmp_path):
+    options = job_options(compute(workers_as="jobs", walltime="01:00:00", warn_s=60), tmp_path)
+    arguments = options["worker_extra_args"]
+    assert arguments[:4] == ["--lifetime", "3480s", "--lifetime-stagger", "60s"]
+    with pytest.raises(ConfigError, match="too short for workers"):
+        job_options(compute(workers_as="jobs", walltime="00:05:00", warn_s=120), tmp_path)
+
+
+FOLLOWED = """
+function squeue() {{ echo {state}; }}
+function scontrol() {{ echo "asked: $*"; }}
+function sleep() {{ exit 0; }}
+SLURM_JOB_ID=7
+SLURM_RESTART_COUNT={restarts}
+{functions}
+follow bash -c 'exit {code}'
+echo went on
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "state", "told"),
+    [
+        (0, 0, "RUNNING", "went on"),
+        (143, 0, "RUNNING", "asked: requeue 7"),
+        (137, 0, "RUNNING", "asked: requeue 7"),
+        (143, 50, "RUNNING", "is not any more"),
+        (143, 0, "COMPLETING", "was cancelled"),
+        (3, 0, "RUNNING", "detect failed with exit code 3; training"),
+    ],
+)
+def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state, told, tmp_path):
+    whole = detection_script(compute(), FOLDER).text
+    functions = whole[whole.index("told=") : whole.index("export OMP")]
+    script = FOLLOWED.format(state=state, restarts=restarts, code=code, functions=functions)
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert told in done.stdout
+    assert ("went on" in done.stdout) == (code == 0)
+    assert done.returncode == (0 if "asked" in done.stdout else code)
+
+
+def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
+    whole = detection_script(compute(), FOLDER).text
+    functions = whole[whole.index("told=") : whole.index("export OMP")]
+    script = FOLLOWED.format(state="RUNNING", restarts=0, code=137, functions=functions)
+    told = [
+        subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True).stdout
+        for _ in range(5)
+    ]
+    assert ["requeue" in text for text in told] == [True, True, True, False, False]
+    assert "for want of memory perhaps" in told[-1]
