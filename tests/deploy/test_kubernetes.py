@@ -1,5 +1,6 @@
 """What a run becomes on Kubernetes, without a cluster: safe, sized by the plan, and known to current versions."""
 
+import asyncio
 import datetime as dt
 import os
 import re
@@ -13,6 +14,7 @@ import manifests
 import pytest
 import yaml
 from click.testing import CliRunner
+from distributed import Client, Scheduler
 
 from couloir.cli import main
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
@@ -456,7 +458,7 @@ def test_an_output_that_stays_held_is_given_up(pod, monkeypatch):
 
 
 def test_a_pod_that_is_told_to_stop_tells_its_stage_and_starts_nothing(pod):
-    stage = "trap 'exit 143' TERM; echo ready >> calls; $SLEEP 20 & wait $!"
+    stage = "trap 'exit 143' TERM; echo ready >> calls; $SLEEP 60 & wait $!"
     process = pod(stage, "train run.yaml", "release demo-report", wait=False)
     end = time.monotonic() + 20
     while "ready" not in pod.calls() and time.monotonic() < end:
@@ -501,3 +503,37 @@ def test_the_memory_that_is_asked_for_stays_within_what_is_allowed():
         resources = spec["containers"][0]["resources"]
         asked, most = (int(resources[kind]["memory"].removesuffix("Mi")) for kind in ("requests", "limits"))
         assert asked <= most
+
+
+SECTION = (manifests.ROOT / "docs" / "deploying.md").read_text().split("\n## Kubernetes\n")[1].split("\n## ")[0]
+
+
+def test_the_run_file_in_the_documents_can_be_submitted():
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
+    made = specs(objects_of(prepare(build(yaml.safe_load(text)), name="demo", unseen=True).run))
+    assert "spot" in str(made["demo-worker"]["tolerations"])
+    assert "tolerations" not in made["demo-scheduler"]
+
+
+def test_a_certificate_as_the_documents_make_one_serves_scheduler_and_client(tmp_path):
+    (command,) = re.findall(r"^openssl .*$", SECTION, flags=re.MULTILINE)
+    subprocess.run(["sh", "-euc", command], cwd=tmp_path, check=True, capture_output=True)
+    security = security_of(tmp_path)
+
+    async def ask():
+        options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
+        async with (
+            Scheduler(protocol="tls://", security=security, **options) as scheduler,
+            Client(scheduler.address, security=security, asynchronous=True) as client,
+        ):
+            return await client.scheduler.identity()
+
+    assert asyncio.run(ask())["type"] == "Scheduler"
+
+
+def test_the_folders_of_manifests_are_those_that_the_documents_name():
+    named = set(re.findall(r"`(overlays/[a-z0-9-]+|base|daily)`", SECTION))
+    there = {
+        str(path.parent.relative_to(manifests.DEPLOY)) for path in manifests.DEPLOY.rglob("kustomization.yaml")
+    }
+    assert named == there == set(FOLDERS)

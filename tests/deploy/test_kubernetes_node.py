@@ -32,13 +32,13 @@ while True:
 def node():
     """Start a node that has the images, in whose network this test then is, with the operator."""
     images = Path(os.environ["KUBE_IMAGES"])
-    made = kubesite.KubeNode(
-        Path(tempfile.mkdtemp(prefix="couloir-kube-")), [images / "worker.tar", images / "train.tar"]
-    )
+    folder = Path(os.environ.get("KUBE_NODE") or tempfile.mkdtemp(prefix="couloir-kube-"))
+    made = kubesite.KubeNode(folder, [images / "worker.tar", images / "train.tar"])
     try:
         made.start()
         with kubesite.within(made.network):
             made.start_operator()
+            made.kubectl("delete", "namespace", SPACE, "--ignore-not-found", check=False)
             made.kubectl("create", "namespace", SPACE)
             yield made
     finally:

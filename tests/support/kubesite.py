@@ -88,6 +88,7 @@ class KubeNode:
         self.folder = folder
         self._images = images
         self._operator: subprocess.Popen | None = None
+        self._ours = True
 
     @property
     def network(self) -> str:
@@ -100,7 +101,10 @@ class KubeNode:
         return kept | {"KUBECONFIG": str(self.folder / "kubeconfig"), "PATH": os.pathsep.join(path)}
 
     def start(self) -> "KubeNode":
-        subprocess.run([RECIPE / "up", self.folder, *self._images], check=True, timeout=600)
+        """Start it, unless it is there: another has started it by the same recipe, and stops it."""
+        self._ours = not (self.folder / "enter").exists()
+        if self._ours:
+            subprocess.run([RECIPE / "up", self.folder, *self._images], check=True, timeout=600)
         (self.folder / "bin").mkdir(exist_ok=True)
         shim = self.folder / "bin" / "kubectl"
         shim.write_text(KUBECTL.format(python=sys.executable, real=str(self.folder / "venv" / "bin" / "kubectl")))
@@ -110,7 +114,7 @@ class KubeNode:
     def start_operator(self) -> None:
         """Install the operator's definitions, and run it; call it within the network."""
         (definitions,) = OPERATOR.glob("lib/python*/site-packages/dask_kubernetes/operator/deployment/helm/*/crds")
-        self.kubectl("create", "--filename", str(definitions))
+        self.kubectl("replace", "--force", "--filename", str(definitions))
         command = [OPERATOR / "bin" / "kopf", "run", "--module", _CONTROLLER, "--all-namespaces"]
         log = (self.folder / "log" / "operator").open("wb")
         self._operator = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
@@ -119,8 +123,9 @@ class KubeNode:
         if self._operator is not None:
             self._operator.kill()
             self._operator.wait()
-        subprocess.run([RECIPE / "down", self.folder], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._ours:
+            subprocess.run([RECIPE / "down", self.folder], check=False)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kubectl(self, *arguments: str, check: bool = True) -> str:
         """Run kubectl, and give what it says."""
