@@ -10,7 +10,7 @@ from couloir import __version__
 from couloir.cli import EXIT_FAILURES, main
 from couloir.errors import TooManyFailuresError
 
-STAGES = ("plan", "detect", "train", "assign", "catalog", "report", "run", "outcomes", "synth", "demo")
+STAGES = ("plan", "detect", "train", "assign", "catalog", "report", "run", "status", "outcomes", "synth", "demo")
 
 
 def invoke(*arguments, **options):

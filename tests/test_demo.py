@@ -81,7 +81,7 @@ def test_the_clustering_stands_beside_two_baselines_with_four_scores(demo):
 
 def test_a_second_run_does_the_work_once(demo):
     folder, _ = demo
-    kept = [p for p in (folder / "output").rglob("*") if p.is_file() and p.parent.name != "hold"]
+    kept = [p for p in (folder / "output").rglob("*") if p.is_file() and p.parent.name not in ("hold", "progress")]
     before = {p: p.stat().st_mtime_ns for p in kept if p.name != "run.yaml"}
     result = again(folder, "run")
     assert result.exit_code == 0

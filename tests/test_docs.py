@@ -43,8 +43,8 @@ def workplace(tmp_path_factory):
     environment = os.environ | SHORT | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = []
     for command in commands:
-        if command.startswith("make "):
-            continue
+        if command.startswith("make ") or (command.startswith("couloir submit") and "--dry-run" not in command):
+            continue  # tests/deploy submits to clusters that it starts
         result = subprocess.run(
             ["bash", "-euc", command], cwd=folder, env=environment, capture_output=True, text=True
         )

@@ -178,7 +178,7 @@ def stamps(server, bucket):
     return {
         item["Key"]: (item["ETag"], item["LastModified"])
         for item in items
-        if not item["Key"].startswith("output/hold/")  # signs of life
+        if not item["Key"].startswith(("output/hold/", "output/progress/"))  # signs of life
     }
 
 

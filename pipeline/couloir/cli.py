@@ -13,6 +13,7 @@ from couloir.errors import (
     CouloirWarning,
     HeldError,
     LostClusterError,
+    StageFailedError,
     Terminated,
     TooManyFailuresError,
 )
@@ -22,7 +23,7 @@ EXIT_INTERRUPTED = 130
 EXIT_STOPPED = 143
 """Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
 EXIT_FAILURES = 3
-"""Exit code when the run went through, and more station-days failed than allowed."""
+"""Exit code when the run went through, and more station-days failed than allowed; of `status`: a stage failed."""
 EXIT_AGAIN = 75
 """Exit code when another run holds the output, or the cluster is gone: try again a little later."""
 
@@ -50,7 +51,7 @@ class _Commands(click.Group):
 
 
 def _exit_code(error: CouloirError) -> int:
-    if isinstance(error, TooManyFailuresError):
+    if isinstance(error, TooManyFailuresError | StageFailedError):
         return EXIT_FAILURES
     return EXIT_AGAIN if isinstance(error, HeldError | LostClusterError) else 1
 
@@ -72,7 +73,13 @@ def main() -> None:
     couloir init > run.yaml      write a run file with every setting explained
     couloir plan run.yaml        see what a run would do, and what it would cost
     couloir run run.yaml         do it: detect, train, catalog, report
+    couloir status run.yaml      see from anywhere how far it is, and when it will end
     couloir verify run.yaml      read all of it again, and say what is not as it was written
+
+    \b
+    On a cluster, each stage as soon as the one before it is done:
+    couloir submit slurm run.yaml
+    couloir submit kubernetes run.yaml
 
     \b
     With a model from elsewhere, and without training:
@@ -94,6 +101,7 @@ for _command in (
     stages.run,
     submit.submit,
     submit.release,
+    look.status,
     look.verify,
     look.outcomes,
     begin.synth,

@@ -61,6 +61,10 @@ class TooManyFailuresError(CouloirError, RuntimeError):
     """Say that more station-days failed than the run file allows."""
 
 
+class StageFailedError(CouloirError, RuntimeError):
+    """Say that a stage of a run has failed, or died."""
+
+
 class Terminated(KeyboardInterrupt):
     """Stop because the machine, or its scheduler, said so: SIGTERM."""
 

@@ -1,8 +1,8 @@
 """Run the stages as their user sees them: the output held, bars while they work, tables when they have ended."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,17 @@ from couloir.terminal import (
 
 if TYPE_CHECKING:
     from couloir.config import ComputeConfig, RunConfig
+    from couloir.identifiers import StationDay
     from couloir.stages.plan import Plan
     from couloir.store.hold import Hold
     from couloir.store.outcomes import Outcome
+    from couloir.store.progress import Recorder
     from couloir.store.spectrograms import SpectrogramArchive
+
+_UNITS = {"pretrain": "steps", "k-means": "starts", "cluster": "iterations", "assign": "events"}
+"""What the phases of a training count."""
+_COUNTED = ("written", "events", "bytes", "failed")
+"""What is counted of station-days whose blocks are complete."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,22 @@ def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iter
     from couloir.stages.seeds import with_held_seeds
 
     with holding(config, tell=console.print) as hold:
-        config = with_held_seeds(config)
-        made = plan(config)
-        if not redo:
-            refuse_changes(config, made.inventory.blocks, stages=("detect", "train") if trains else ("detect",))
-        if trains:
-            keep_settings(config)
+        with _recording(hold, "plan"):
+            config = with_held_seeds(config)
+            made = plan(config)
+            if not redo:
+                stages = ("detect", "train") if trains else ("detect",)
+                refuse_changes(config, made.inventory.blocks, stages=stages)
+            if trains:
+                keep_settings(config)
         yield Job(config, made, hold)
+
+
+def _recording(hold: "Hold", stage: str) -> "AbstractContextManager[Recorder]":
+    """Tell in the output how a stage gets on, for `couloir status`."""
+    from couloir.store.progress import recording
+
+    return recording(hold.output, stage, holder=hold.holder)
 
 
 def run_all(config: "RunConfig", *, redo: bool = False) -> None:
@@ -92,27 +108,59 @@ def detect(job: Job, compute: "ComputeConfig") -> "list[Outcome]":
     from couloir.compute import open_pool
     from couloir.stages.detect import detect as detect_days
 
-    events = 0
-    with progress_bar() as bar, open_pool(compute) as pool:
-        task = bar.add_task("detect", total=job.plan.station_days, note="")
+    with _recording(job.hold, "detect") as record, progress_bar() as bar:
+        count = _DayCount(record, job.plan.station_days)
+        record.tell(0, count.total, phase="start", unit=count.unit, remark="waiting for workers")
+        task = bar.add_task("detect", total=count.total, note="")
 
         def tell(outcome: "Outcome") -> None:
-            nonlocal events
-            events += outcome.events
-            bar.update(task, advance=1, note=f"{events:,} events")
+            count.complete(outcome)
+            bar.update(task, advance=1, note=f"{count.counts['events']:,} events")
             if outcome.status != "ok":
                 bar.console.print(f"  {outcome.station_day}: {outcome.status}: {outcome.reason}", markup=False)
 
-        outcomes = detect_days(
-            job.config,
-            job.plan.inventory,
-            pool,
-            progress=tell,
-            sensitivities=job.plan.sensitivities,
-            hold=job.hold,
-        )
+        with open_pool(compute) as pool:
+            outcomes = detect_days(
+                job.config,
+                job.plan.inventory,
+                pool,
+                progress=tell,
+                sensitivities=job.plan.sensitivities,
+                hold=job.hold,
+                worked=count.work,
+            )
     show_outcomes(outcomes)
     return outcomes
+
+
+@dataclass
+class _DayCount:
+    """Count the station-days of a detection; those that an earlier run completed are told before any other."""
+
+    record: "Recorder"
+    total: int
+    before: int = 0
+    worked: int = 0
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("written", "events", "bytes", "failed"), 0)
+    )
+    unit = "station-days"
+
+    def complete(self, outcome: "Outcome") -> None:
+        """Count one whose block is complete."""
+        self.before += not self.worked
+        told = {"written": 1, "events": outcome.events, "bytes": outcome.read_bytes, "failed": outcome.failed}
+        self.counts = {name: number + told[name] for name, number in self.counts.items()}
+        self._tell()
+
+    def work(self, _: "StationDay") -> None:
+        """Count one that was worked on now."""
+        self.worked += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        done = self.before + self.worked
+        self.record.tell(done, self.total, unit=self.unit, before=self.before, counts=self.counts)
 
 
 def train(job: Job, *, replace_imported: bool = False) -> None:
@@ -124,6 +172,7 @@ def train(job: Job, *, replace_imported: bool = False) -> None:
 
     fresh = _with_bars(
         job,
+        "train",
         lambda **told: train_model(job.config, job.archive, replace_imported=replace_imported, **told),
     )
     if not fresh and is_imported(held_mark(job.config)):
@@ -142,29 +191,34 @@ def select(job: Job, numbers: str, refine: int | None) -> None:
     from couloir.stages.settings import output_of
 
     chosen = parse_range(numbers)
-    if not _with_bars(job, lambda **told: compare(job.config, job.archive, numbers=chosen, refine=refine, **told)):
+    if not _with_bars(
+        job, FOLDER, lambda **told: compare(job.config, job.archive, numbers=chosen, refine=refine, **told)
+    ):
         console.print("train: the comparison is there already")
     show_selection(read_selection(output_of(job.config)))
     click.echo(f"\nPicture: {output_of(job.config) / FOLDER / PICTURE}")
 
 
-def _with_bars(job: Job, work: Callable[..., bool]) -> bool:
+def _with_bars(job: Job, stage: str, work: Callable[..., bool]) -> bool:
     """Do what tells its progress and may be stopped between steps."""
-    job.archive  # noqa: B018 - what is wrong with it is told before any bar
-    with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
+    with _recording(job.hold, stage) as record:
+        record.tell(0, 0, phase="start", remark="reading the spectrograms")
+        job.archive  # noqa: B018 - what is wrong with it is told before any bar
+        with progress_bar() as bar:
+            tasks: dict[str, Any] = {}
 
-        def check_stop() -> None:
-            job.hold.check()
-            stop.check()
+            def check_stop() -> None:
+                job.hold.check()
+                stop.check()
 
-        def tell(phase: str, done: int, total: int, message: str) -> None:
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total, note="")
-            bar.update(tasks[phase], completed=done, total=total, note=message)
+            def tell(phase: str, done: int, total: int, message: str) -> None:
+                if phase not in tasks:
+                    tasks[phase] = bar.add_task(phase, total=total, note="")
+                bar.update(tasks[phase], completed=done, total=total, note=message)
+                record.tell(done, total, phase=phase, unit=_UNITS.get(phase, ""), remark=message)
 
-        with stop.at_checks_only():
-            return work(progress=tell, check_stop=check_stop)
+            with stop.at_checks_only():
+                return work(progress=tell, check_stop=check_stop)
 
 
 def catalog(job: Job) -> None:
@@ -172,7 +226,7 @@ def catalog(job: Job) -> None:
     from couloir.stages.catalog import catalog as make_catalog
 
     job.hold.check()
-    with console.status("catalog"):
+    with _recording(job.hold, "catalog"), console.status("catalog"):
         fresh = make_catalog(job.config, job.archive, check=job.hold.check)
     console.print("catalog: written" if fresh else "catalog: it is there already")
 
@@ -184,7 +238,7 @@ def assign(job: Job) -> None:
     from couloir.stages.settings import output_of
 
     job.hold.check()
-    with console.status("assign"):
+    with _recording(job.hold, "catalog"), console.status("assign"):
         fresh = assign_events(job.config, job.archive, check=job.hold.check)
     console.print("assign: written" if fresh else "assign: it is there already")
     click.echo(read_sentence(output_of(job.config) / "catalog") or "The model was trained on these very events.")
@@ -248,9 +302,9 @@ def submit_to_kubernetes(config: "RunConfig", *, name: str, redo: bool, unseen: 
     submit_objects(made)
     for stage, job_name in made.run.jobs.items():
         console.print(f"{stage}: {'job' if stage != 'detect' else 'DaskJob'} {job_name}")
-    space = f"kubectl --namespace {made.run.site.namespace}"
-    chosen = f"--selector app.kubernetes.io/instance={name}"
-    click.echo(f"Its pods: {space} get pods {chosen}\nIts logs: {space} logs {chosen} --prefix --tail=-1")
+    click.echo(
+        f"Its pods: {made.run.kubectl('get pods')}\nIts logs: {made.run.kubectl('logs')} --prefix --tail=-1"
+    )
 
 
 def report(job: Job) -> None:
@@ -260,7 +314,7 @@ def report(job: Job) -> None:
     from couloir.store.outcomes import read_outcomes
 
     job.hold.check()
-    with console.status("report"):
+    with _recording(job.hold, "report"), console.status("report"):
         outcomes = read_outcomes(output_of(job.config), sorted(job.plan.inventory.blocks))
         fresh = make_report(job.config, job.archive, outcomes, check=job.hold.check)
     console.print("report: written" if fresh else "report: it is there already")

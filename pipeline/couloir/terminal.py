@@ -43,10 +43,7 @@ class _Rate(ProgressColumn):
     """Show steps a second, or seconds a step."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("")
-        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+        return Text(show_rate(task.finished_speed or task.speed))
 
 
 @contextmanager
@@ -104,7 +101,7 @@ def show_plan(plan: Plan, workers: int) -> None:
     if len(skipped) > _REASONS:
         out.print(f"Left out for {len(skipped) - _REASONS} other reasons")
     out.print(
-        f"Detection should take about {_duration(plan.core_seconds / workers)} on {_count(workers, 'worker')}, "
+        f"Detection should take about {in_words(plan.core_seconds / workers)} on {_count(workers, 'worker')}, "
         f"with up to {plan.memory_bytes / 1e9:.1f} GB each."
     )
 
@@ -277,7 +274,15 @@ def _beside(others: Mapping[BandId, int]) -> str:
     return " ".join(shown) + (f" and {len(most) - _OTHERS} more" if len(most) > _OTHERS else "")
 
 
-def _duration(seconds: float) -> str:
+def show_rate(speed: float | None) -> str:
+    """Write steps a second, or seconds a step."""
+    if not speed:
+        return ""
+    return f"{speed:,.1f}/s" if speed >= 1 else f"{1 / speed:,.1f} s each"
+
+
+def in_words(seconds: float) -> str:
+    """Write a time as one reads it."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

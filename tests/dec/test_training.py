@@ -88,7 +88,7 @@ def test_autoencoders_parameters_are_counted_without_the_clustering_layer(metric
 
 
 def test_progress_tells_each_phase_up_to_its_end(trained, told):
-    for phase, total in (("pretrain", 48), ("cluster", 20), ("assign", 96)):
+    for phase, total in (("pretrain", 48), ("k-means", 3), ("cluster", 20), ("assign", 96)):
         reports = [report for report in told if report[0] == phase]
         assert [done for _, done, _, _ in reports] == sorted(done for _, done, _, _ in reports)
         assert reports[-1][1] == reports[-1][2] == total

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,9 @@ from couloir.compute.tls import security_of
 from couloir.runfile import build, load
 from couloir.stages import submit_kubernetes
 from couloir.stages.plan import plan
+from couloir.stages.settings import output_of
 from couloir.stages.submit_kubernetes import name_of, prepare
+from couloir.store.submission import read_submission
 from couloir.synth import SynthSpec, write_archive
 
 OVERLAYS = ("overlays/cpu", "overlays/gpu", "overlays/s3-credentials", "overlays/spot")
@@ -219,11 +222,12 @@ class FakePlan:
     inventory = type("Inventory", (), {"blocks": {}})
 
 
-def test_a_worker_asks_for_what_the_plan_estimates_and_is_killed_beyond_what_dask_allows(s3, bucket, tmp_path):
+@pytest.fixture
+def in_a_bucket(s3, bucket, tmp_path):
+    """Give the run file of a station-day in a bucket that is reached from here, too."""
     spec = SynthSpec(start=dt.date(2024, 1, 1), days=1, stations=1, activity=0.1)
     write_archive(str(tmp_path / "sds"), spec)
     s3.aws("s3", "sync", str(tmp_path / "sds"), f"s3://{bucket}/sds", "--only-show-errors")
-    run_file = tmp_path / "Demo run.yaml"
     tree = {
         "archive": {"url": f"s3://{bucket}/sds", "start": "2024-01-01", "end": "2024-01-02"},
         "output": {"url": f"s3://{bucket}/out"},
@@ -231,21 +235,52 @@ def test_a_worker_asks_for_what_the_plan_estimates_and_is_killed_beyond_what_das
     }
     for section in ("archive", "output"):
         tree[section]["storage_options"] = s3.options()
+    run_file = tmp_path / "Demo run.yaml"
     run_file.write_text(yaml.safe_dump(tree))
-    told = CliRunner().invoke(main, ["submit", "kubernetes", str(run_file), "--dry-run"], catch_exceptions=False)
+    return run_file
+
+
+def test_a_worker_asks_for_what_the_plan_estimates_and_is_killed_beyond_what_dask_allows(in_a_bucket):
+    command = ["submit", "kubernetes", str(in_a_bucket), "--dry-run"]
+    told = CliRunner().invoke(main, command, catch_exceptions=False)
     made = manifests.read(told.stdout)
     (job,) = [tree for tree in made if tree["kind"] == "DaskJob"]
     assert job["metadata"]["name"].startswith("demo-run-20")
     worker = job["spec"]["cluster"]["spec"]["worker"]
     assert worker["replicas"] == 1  # of one station-day
     (container,) = worker["spec"]["containers"]
-    estimate = plan(load(run_file)).memory_bytes / 2**20
-    asked, most = (
-        int(container["resources"][kind]["memory"].removesuffix("Mi")) for kind in ("requests", "limits")
-    )
+    estimate = plan(load(in_a_bucket)).memory_bytes / 2**20
+    memory = {kind: container["resources"][kind]["memory"] for kind in ("requests", "limits")}
+    asked, most = (int(memory[kind].removesuffix("Mi")) for kind in ("requests", "limits"))
     assert estimate < asked < estimate + 400
     assert most == round(1.25 * 3e9 / 2**20)
     assert container["command"][container["command"].index("--memory-limit") + 1] == "3.0GB"
+
+
+def test_what_was_submitted_is_told_in_the_output_and_not_submitted_twice_while_it_is_under_way(
+    cluster, in_a_bucket
+):
+    command = ["submit", "kubernetes", str(in_a_bucket), "--name"]
+    assert CliRunner().invoke(main, [*command, "first"]).exit_code == 0
+    held = read_submission(output_of(load(in_a_bucket)))
+    assert held.cluster == "kubernetes"
+    assert held.jobs["detect"] == "first"
+    assert held.jobs["catalog"] == held.jobs["report"] == "first-report"
+
+    def again(job_status, active):
+        items = [
+            {"kind": "DaskJob", "status": {"jobStatus": job_status}},
+            {"kind": "Job", "status": {"active": active}},
+        ]
+        (cluster / "held.json").write_text(json.dumps({"items": items}))
+        return CliRunner().invoke(main, [*command, "second"])
+
+    for status, active in (("Running", 0), ("Successful", 1)):
+        told = again(status, active)
+        assert told.exit_code == 1
+        assert "first is still under way" in told.stderr
+    assert again("Failed", 0).exit_code == 0
+    assert read_submission(output_of(load(in_a_bucket))).jobs["detect"] == "second"
 
 
 @pytest.mark.parametrize("version", ["1.31", "latest"])
@@ -349,6 +384,8 @@ import pathlib, sys
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     print(*sys.argv[1:], file=calls)
+if sys.argv[1] == "get":
+    sys.exit(print((here / "held.json").read_text()))
 (here / "given.yaml").write_text(sys.stdin.read())
 if (here / "refuses").exists() and (here / "refuses").read_text() in " ".join(sys.argv):
     sys.exit("Error from server (Forbidden): exceeded quota")

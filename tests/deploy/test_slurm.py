@@ -2,6 +2,7 @@
 
 import datetime as dt
 import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -89,6 +90,10 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
     jobs = submit(slurm, tmp_path)
     assert list(jobs) == ["detect", "train", "report"]
     assert slurm.state(jobs["train"]) == "PENDING"
+    twice = couloir(tmp_path, "submit", "slurm", "run.yaml", code=1).stderr
+    assert f"jobs {', '.join(jobs.values())} still wait or run" in twice
+    standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json").stdout)
+    assert f"SLURM job {jobs['train']}" in json.dumps(standing)
     (address,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120)
     assert '"tls://' in address.read_text()
     wait_for_end(slurm, tmp_path, jobs["report"], "report")
@@ -161,9 +166,9 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
     number = jobs["train"]
     slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 120)
     slurm.wait_for(lambda: list((tmp_path / "out").glob("model/checkpoint/*")), 120)
-    slurm.call("scancel", "--batch", "--signal=TERM", number)
+    slurm.warn(number)
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
-    assert "train stopped (exit code 143); this job is queued again" in log(tmp_path, "train")
+    assert "train stopped with exit code 143; this job is queued again" in log(tmp_path, "train")
     slurm.call("scancel", number)
     slurm.wait_for(lambda: not slurm.jobs(), 60)
 

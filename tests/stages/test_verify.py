@@ -20,6 +20,8 @@ from couloir.store.sealed import Checksum, seal, unseal
 
 from .conftest import Station, make_config
 
+OF_RUNS = ("hold/", "progress/")
+
 
 def silent(done, total):
     pass
@@ -65,14 +67,14 @@ def test_a_sound_output_is_found_sound_and_all_of_its_objects_are_looked_at(fini
     found = verify(finished, progress=silent)
     assert found.problems == ()
     assert found.missing == ()
-    others = [name for name in output.walk() if not name.startswith(("hold/", "checksums/"))]
+    others = [name for name in output.walk() if not name.startswith((*OF_RUNS, "checksums/"))]
     known_otherwise = {"run.yaml", "index.json"} | {name for name in others if name.endswith("complete.json")}
     known_otherwise |= {"spectrograms.zarr/zarr.json", "spectrograms.zarr/XX.AAA.00.HH/zarr.json"}
     assert found.objects == len(set(others) - known_otherwise)
 
 
 def objects_of(config):
-    return sorted(name for name in output_of(config).walk() if not name.startswith("hold/"))
+    return sorted(name for name in output_of(config).walk() if not name.startswith(OF_RUNS))
 
 
 def test_a_flipped_byte_in_any_object_is_found(finished, copy):

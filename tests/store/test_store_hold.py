@@ -16,7 +16,7 @@ import pytest
 
 from couloir.errors import HeldError, StoreError
 from couloir.store import hold as module
-from couloir.store.hold import Holder, holds, take
+from couloir.store.hold import Holder, holds, read_holder, take
 from couloir.store.location import Location
 
 
@@ -49,6 +49,14 @@ def test_the_second_is_told_who_holds_it_since_when(output):
         take(output)
     first.release()
     take(output).release()
+
+
+def test_who_holds_it_or_held_it_last_can_be_read(output):
+    assert read_holder(output) is None
+    held = take(output)
+    assert read_holder(output).token == held.token
+    held.release()
+    assert read_holder(output).released
 
 
 def test_what_was_released_is_free_and_numbers_only_grow(output):

@@ -119,9 +119,11 @@ class SlurmSite:
             time.sleep(every)
         return found
 
-    def stop_node(self, node: str) -> None:
-        """End a node's daemon at once, as when the machine is gone."""
-        os.kill(int((self.folder / f"slurmd.{node}.pid").read_text()), signal.SIGKILL)
+    def warn(self, number: str) -> None:
+        """Tell a job's script that its time is nearly up, as `--signal=B:TERM` does."""
+        listed = [line.split() for line in self.call("scontrol", "listpids", number).splitlines()]
+        script = next(int(fields[0]) for fields in listed if fields[2] == "batch")
+        os.kill(script, signal.SIGTERM)
 
     def stop(self) -> None:
         subprocess.run(["scancel", "--me", "--signal=KILL"], env=os.environ | self.environment, check=False)

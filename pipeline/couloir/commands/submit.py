@@ -13,7 +13,9 @@ _dry_run_option = click.option(
 
 @click.group()
 def submit() -> None:
-    """Run all of it on a cluster: detect on many workers, then train, then catalog and report.
+    """Run all of it on a cluster.
+
+    Detection runs on many workers, then training on a GPU, then catalog and report; each waits for the one before.
 
     \b
     couloir submit slurm run.yaml --dry-run   see the scripts
@@ -29,10 +31,10 @@ def submit() -> None:
 @seeds_option
 @_dry_run_option
 def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None, dry_run: bool) -> None:
-    """Submit a run to SLURM, as compute.slurm of the run file describes the site.
+    """Submit a run to SLURM.
 
-    Reads the archive's listing. Writes scripts, settings and certificates to compute.slurm.folder, which the jobs
-    write their logs to.
+    compute.slurm of the run file describes the site. Reads the archive's listing. Writes scripts, settings and
+    certificates to compute.slurm.folder, which the jobs write their logs to.
     """
     from couloir import jobs
 

@@ -1,5 +1,6 @@
 """Speak with Kubernetes through kubectl, as whoever is logged in by it."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from couloir.compute.kubernetes_run import LABEL
 from couloir.errors import ClusterError
 
 
@@ -32,13 +34,28 @@ def create(objects: Sequence[dict[str, Any]]) -> None:
         raise
 
 
-def _kubectl(arguments: Sequence[str], given: str) -> None:
+def is_under_way(namespace: str, run: str) -> bool:
+    """Say whether a run that was submitted detects, trains or reports; not where nobody answers."""
+    chosen = ["--namespace", namespace, "--selector", f"{LABEL}={run}"]
+    try:
+        told = _kubectl(["get", "daskjob,job", *chosen, "--output=json"])
+        status = [(tree["kind"], tree.get("status", {})) for tree in json.loads(told)["items"]]
+    except (ClusterError, ValueError, KeyError):
+        return False
+    return any(
+        held.get("jobStatus") not in ("Successful", "Failed") if kind == "DaskJob" else held.get("active", 0) > 0
+        for kind, held in status
+    )
+
+
+def _kubectl(arguments: Sequence[str], given: str = "") -> str:
     path = shutil.which("kubectl")
     if path is None:
         raise ClusterError("there is no kubectl here: install it, and log in to the cluster; see kubectl version")
     told = subprocess.run([path, *arguments], input=given, capture_output=True, text=True, check=False)  # noqa: S603
     if told.returncode:
         raise ClusterError(f"Kubernetes refuses the run:\n{told.stderr.strip()}\nSee it all with --dry-run.")
+    return told.stdout
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,6 +1,6 @@
 """Write the objects of a run on Kubernetes."""
 
-from couloir.compute.kubernetes_run import PORT, Run, labelled
+from couloir.compute.kubernetes_run import LABEL, PORT, Run, labelled
 from couloir.compute.kubernetes_stages import detection, report, training
 from couloir.compute.pods import RUN_FILE, STAGE_SCRIPT, Tree
 from couloir.compute.tls import pem_files
@@ -67,7 +67,7 @@ def _settings(run: Run) -> Tree:
 
 def _policies(run: Run) -> list[Tree]:
     """Let nobody in but this run's own processes to its scheduler and its workers."""
-    ours = {"app.kubernetes.io/instance": run.name}
+    ours = {LABEL: run.name}
     within = [{"podSelector": {"matchLabels": {"dask.org/cluster-name": run.name}}}]
 
     def policy(name: str, labels: dict[str, str], ingress: list[Tree]) -> Tree:

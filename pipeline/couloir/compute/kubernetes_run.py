@@ -12,6 +12,8 @@ from couloir.kubernetes_site import KubernetesConfig
 PORT = 8786
 LONGEST_NAME = 40
 """Letters of a run's name: the operator and Kubernetes append theirs, and 63 are allowed."""
+LABEL = "app.kubernetes.io/instance"
+"""By which all of a run is found."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Run:
         stages = ("detect", "train", "report") if self.trains else ("detect", "report")
         return {stage: self.name if stage == "detect" else f"{self.name}-{stage}" for stage in stages}
 
+    def kubectl(self, verb: str) -> str:
+        """Give a command that looks at all pods of the run."""
+        return f"kubectl --namespace {self.site.namespace} {verb} --selector {LABEL}={self.name}"
+
 
 def scheduler_address(name: str) -> str:
     """Say where a run's scheduler listens: the operator makes a service of this name."""
@@ -65,7 +71,7 @@ def labelled(run: Run, version: str, kind: str, name: str, *, component: str = "
     """Give an object of a run, with the labels by which all of a run's are found."""
     labels = {
         "app.kubernetes.io/name": "couloir",
-        "app.kubernetes.io/instance": run.name,
+        LABEL: run.name,
         "app.kubernetes.io/version": __version__,
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/managed-by": "couloir",

@@ -16,6 +16,9 @@ _SERVERS = 2
 """Tasks of an allocation that are no workers: the scheduler, and the run itself."""
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
+_STOP_ONE = "kill -TERM $work"
+_STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID.0"'
+"""How all tasks are told to stop: srun itself does not pass SIGTERM on, but kills them."""
 _DEATHS = 3
 """How often a stage that was killed, and not told to stop, is tried again."""
 
@@ -51,10 +54,10 @@ def detection_script(compute: ComputeConfig, folder: JobFolder, *, options: Sequ
     if slurm.workers_as == "tasks":
         per_core = -(-megabytes(compute) // slurm.cores)
         size = [f"--ntasks={workers + _SERVERS}", f"--cpus-per-task={slurm.cores}", f"--mem-per-cpu={per_core}M"]
-        start = "srun --kill-on-bad-exit=1 "
+        start, stop = "srun --kill-on-bad-exit=1 ", _STOP_TASKS
     else:
         size = ["--ntasks=1", f"--cpus-per-task={slurm.cores}", f"--mem={_SMALL_MB}M"]
-        start = ""
+        start, stop = "", _STOP_ONE
     environment = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
     command = f"{start}{_couloir(slurm, folder, slurm.image)} detect run.yaml {shlex.join(options)}".rstrip()
     return _script(
@@ -65,6 +68,7 @@ def detection_script(compute: ComputeConfig, folder: JobFolder, *, options: Sequ
         commands=[command],
         slurm=slurm,
         then="; training, catalog and report, which wait for it, are cancelled",
+        stop=stop,
     )
 
 
@@ -128,6 +132,7 @@ def _script(
     commands: Iterable[str],
     slurm: SlurmConfig,
     then: str,
+    stop: str = _STOP_ONE,
 ) -> Script:
     """Put a job together: what it asks for, sets up and runs, and what follows from how that ended."""
     where = shlex.quote(str(folder.path))
@@ -141,7 +146,7 @@ def _script(
         f"cd {where} || exit 1",
         'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
         "",
-        _FOLLOW.format(stage=stage, then=then, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
+        _FOLLOW.format(stage=stage, then=then, stop=stop, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
         "",
         *setup,
         *(f"follow {command}" for command in commands),
@@ -153,7 +158,7 @@ def _script(
 _FOLLOW = """
 # SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
 told='' work=''
-trap 'told=yes; [ -z "$work" ] || kill -TERM $work' TERM
+trap 'told=yes; [ -z "$work" ] || {stop}' TERM
 
 again() {{
     if [ "$(squeue --noheader --job "$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
@@ -163,21 +168,21 @@ again() {{
     elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
         echo "couloir: {stage} was killed again and again, for want of memory perhaps"
     else
-        echo "couloir: {stage} stopped ($1); this job is queued again, and goes on from there"
-        scontrol requeue "$SLURM_JOB_ID" && sleep 600
+        echo "couloir: {stage} stopped with exit code $1; this job is queued again, and goes on from there"
+        if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
     fi
 }}
 
 follow() {{
     local code=0
-    [ -z "$told" ] || again "before it began"
+    [ -z "$told" ] || again 143
     "$@" & work=$!
     wait $work || code=$?
     while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
     work=''
     [ $code -ne 0 ] || return 0
     [ $code -le 128 ] || [ $code -eq 143 ] || echo $code >> {stage}.deaths
-    [ $code -le 128 ] || again "exit code $code"
+    [ $code -le 128 ] || again $code
     echo "couloir: {stage} failed with exit code $code{then}"
     exit $code
 }}

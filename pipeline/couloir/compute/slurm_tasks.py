@@ -2,8 +2,11 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from distributed import Security
@@ -17,6 +20,10 @@ from couloir.errors import ConfigError
 _RUN = 1
 """The task that runs the run, after the scheduler's."""
 _FEWEST = 3
+_LOOK_S = 2.0
+"""How often a task that serves looks whether the run has ended, s."""
+_GRACE_S = 10.0
+"""How long it may take to end by itself then, s."""
 
 
 @contextmanager
@@ -38,25 +45,31 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         Outside of an allocation, or in one of too few tasks.
     """
     rank, tasks = _place_in_allocation()
+    meeting_place = _meeting_place(config)
+    end = Path(f"{meeting_place}.ended")
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     runner_class = _runner_class()  # its module takes SIGINT for itself
     if rank == _RUN:
         for number, handler in ours.items():
             signal.signal(number, handler)
-    else:  # what is told to all tasks is the run's to answer; the others end with it
+    else:  # what is told to all tasks is the run's to answer
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
     security = security_of(config.tls) if config.tls else None
     with settings():
         runner = runner_class(
             security,
-            scheduler_file=_meeting_place(config),
+            scheduler_file=meeting_place,
             scheduler_options=_scheduler_options(config, security),
             worker_class="distributed.Nanny",
             worker_options=_worker_options(config, security),
         )
-    with runner:
-        found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
-        yield config.model_copy(update=found)
+    try:
+        with runner:
+            found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
+            yield config.model_copy(update=found)
+    finally:
+        end.touch()
 
 
 def _place_in_allocation() -> tuple[int, int]:
@@ -76,8 +89,16 @@ def _place_in_allocation() -> tuple[int, int]:
 
 def _meeting_place(config: ComputeConfig) -> str:
     """Name the file that tells the scheduler's address; an earlier start of this job had another."""
-    start = os.environ.get("SLURM_RESTART_COUNT", "0")
-    return f"{config.slurm.folder}/scheduler-{{job_id}}-{start}.json"
+    job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
+    return f"{config.slurm.folder}/scheduler-{job}-{start}.json"
+
+
+def _end_with_the_run(end: Path) -> None:
+    """End a task that does not by itself: one whose scheduler has gone before it came waits for ever."""
+    while not end.exists():
+        time.sleep(_LOOK_S)
+    time.sleep(_GRACE_S)
+    os._exit(0)
 
 
 def _runner_class() -> Any:

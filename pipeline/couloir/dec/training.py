@@ -256,8 +256,11 @@ def _initialise(
             keeper=keeper,
             earlier=earlier.get("pretrain"),
         )
+        starts = settings.kmeans_starts
+        work.progress("k-means", 0, starts, "")
         latent = predict(encoder_of(autoencoder), work.samples, pause=keeper.pause)
         model, labels = begin_clustering(autoencoder, latent, settings, fit=work.parts.fit)
+        work.progress("k-means", starts, starts, "")
     keeper.follow("initial_labels", lambda: labels)
     return model, labels
 

@@ -44,7 +44,7 @@ def refuse_changes(
     changed = {stage: what for stage, what in found.items() if what}
     if not changed:
         return
-    before = _settings_before(config)
+    before = settings_before(config)
     lines = [f"{output} holds what other settings made:"]
     lines += [f"  {stage}: {what}{_difference(before, config, stage)}" for stage, what in changed.items()]
     follow = "model, catalog and report follow" if list(changed) == ["detect"] else "catalog and report follow"
@@ -72,7 +72,7 @@ def _changed_model(config: RunConfig) -> str:
     return "the model" if held[0].get("training") != training_hash(config) else ""
 
 
-def _settings_before(config: RunConfig) -> RunConfig | None:
+def settings_before(config: RunConfig) -> RunConfig | None:
     """Read the settings that the output was made with, as far as this version understands them."""
     text = (output_of(config) / "run.yaml").read_text()
     try:

@@ -29,6 +29,7 @@ _LOOK_S = 5.0
 _MORE_MEMORY = "More compute.memory_gb, or a smaller detect.max_windows, may help."
 
 Progress = Callable[[Outcome], None]
+Worked = Callable[[StationDay], None]
 Sensitivities = Mapping[BandId, tuple[Sensitivity, ...]]
 
 
@@ -49,6 +50,7 @@ def detect(
     progress: Progress,
     sensitivities: Sensitivities | None = None,
     hold: Hold | None = None,
+    worked: Worked | None = None,
 ) -> list[Outcome]:
     """Detect every chosen station-day whose block is not complete in the output.
 
@@ -65,6 +67,8 @@ def detect(
         Where amplitudes shall be ground motion.
     hold : Hold, optional
         On the output; when it is lost the run ends.
+    worked : callable, optional
+        Told each station-day that was worked on now, which is before its block is written.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def detect(
     token = hold.token if hold else None
     tasks = {block: BlockTask(block, output, picturing, marks[block], token) for block in stale}
     check = hold.check if hold else all_is_well
-    for outcomes in _Schedule(config, inventory, pool, tasks, known_gains, check).run():
+    for outcomes in _Schedule(config, inventory, pool, tasks, known_gains, check, worked or _nobody).run():
         for outcome in outcomes:
             progress(outcome)
     return sorted(read_outcomes(output, blocks), key=lambda outcome: outcome.station_day)
@@ -140,8 +144,10 @@ class _Schedule:
         tasks: dict[Block, BlockTask],
         sensitivities: Sensitivities,
         check: Callable[[], None],
+        worked: Worked,
     ) -> None:
         self._config = config
+        self._worked = worked
         self._check = check
         self._sensitivities = sensitivities
         self._inventory = inventory
@@ -227,11 +233,16 @@ class _Schedule:
             what = str(error) if isinstance(error, TimeoutError) else f"the worker died: {error}. {_MORE_MEMORY}"
             outcome = Outcome(key, "failed", what)
             waiting.results.append(DayResult.nothing(outcome, self._config.detect))
+        self._worked(key)
         waiting.awaited -= 1
         if waiting.awaited == 0:
             del self._open[key.block]
             task = self._tasks[key.block]
             self._writes[self._pool.submit(write_block_task, task, waiting.results)] = key.block
+
+
+def _nobody(key: StationDay) -> None:
+    """Tell nobody."""
 
 
 def _matches(found: dict[str, Any] | None, expected: dict[str, Any]) -> bool:

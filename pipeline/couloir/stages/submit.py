@@ -16,6 +16,9 @@ from couloir.stages.changes import refuse_changes
 from couloir.stages.freezing import located, with_located, worth_workers
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
+from couloir.stages.remembering import remember
+from couloir.stages.settings import output_of
+from couloir.store.submission import read_submission
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     Raises
     ------
     ClusterError
-        When SLURM refuses one; then none is left behind.
+        When SLURM refuses one, and then none is left behind; when jobs of this output still wait or run.
     """
+    _refuse_twice(made.config)
     for script in made.scripts:
         slurm.check_script(script)
     path = made.folder.path
@@ -101,7 +105,22 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     except ClusterError:
         slurm.cancel(list(jobs.values()))
         raise
+    remember(made.config, "slurm", jobs, logs=str(path))
     return jobs
+
+
+def _refuse_twice(config: RunConfig) -> None:
+    """Refuse to submit a second time what is under way: one would wait for the other, and do nothing."""
+    output = output_of(config)
+    before = read_submission(output)
+    if before is None or before.cluster != "slurm":
+        return
+    queued = slurm.queued_jobs(())
+    if there := [number for number in dict.fromkeys(before.jobs.values()) if number in queued]:
+        raise ClusterError(
+            f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or "
+            f"run. See `couloir status`; to submit anew: scancel {' '.join(there)}"
+        )
 
 
 def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:

@@ -4,18 +4,21 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from couloir.compute.kubectl import as_yaml, create
+from couloir.compute.kubectl import as_yaml, create, is_under_way
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
-from couloir.compute.kubernetes_run import LONGEST_NAME, Run, mebibytes, scheduler_address
+from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, mebibytes, scheduler_address
 from couloir.compute.pods import TLS_FOLDER
 from couloir.config import RunConfig
-from couloir.errors import ConfigError
+from couloir.errors import ClusterError, ConfigError
 from couloir.kubernetes_site import is_label
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.freezing import located, worth_workers
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan, plan
+from couloir.stages.remembering import remember
+from couloir.stages.settings import output_of
+from couloir.store.submission import read_submission
 
 _OF_ONE_MACHINE = ("file", "local", "memory")
 """Protocols of URLs that mean another place, or none, in a pod."""
@@ -31,10 +34,13 @@ class Prepared:
         The settings as they are now.
     run : Run
         What Kubernetes' objects are made from.
+    seen : bool
+        Whether the output is reached from here, too.
     """
 
     config: RunConfig
     run: Run
+    seen: bool
 
     @property
     def text(self) -> str:
@@ -89,7 +95,7 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False, unseen: bool = 
         options=("--redo",) if redo else (),
         trains=redo or not (seen and is_imported(held_mark(config))),
     )
-    return Prepared(frozen, run)
+    return Prepared(frozen, run, seen)
 
 
 def submit(made: Prepared) -> None:
@@ -98,9 +104,28 @@ def submit(made: Prepared) -> None:
     Raises
     ------
     ClusterError
-        When Kubernetes refuses it; then nothing is left behind.
+        When Kubernetes refuses it, and then nothing is left behind; when a run of this output is under way.
     """
+    if made.seen:
+        _refuse_twice(made)
     create([certificate_of(made.run), *objects_of(made.run)])
+    if made.seen:
+        remember(made.config, "kubernetes", made.run.jobs, logs=f"{made.run.kubectl('logs')} --prefix --tail=-1")
+
+
+def _refuse_twice(made: Prepared) -> None:
+    """Refuse to submit a second time what is under way: one would wait for the other."""
+    output = output_of(made.config)
+    before = read_submission(output)
+    if before is None or before.cluster != "kubernetes":
+        return
+    name = before.jobs["detect"]
+    if is_under_way(made.run.site.namespace, name):
+        raise ClusterError(
+            f"{output} was submitted on {before.at} by {before.user}, and {name} is still under way. See `couloir "
+            f"status`; to submit anew: kubectl --namespace {made.run.site.namespace} delete daskjob,job "
+            f"--selector {LABEL}={name}"
+        )
 
 
 def name_of(stem: str) -> str:

@@ -60,7 +60,8 @@ class Verified:
 def verify(config: RunConfig, *, progress: Progress) -> Verified:
     """Compare every object of a run's output with its checksum, and its parts with each other.
 
-    It asks the output alone, not the archive.
+    It asks the output alone, not the archive. What tells of runs and not of results is not looked at: ``hold``,
+    ``progress`` and ``submission.json``.
 
     Parameters
     ----------

@@ -210,6 +210,18 @@ def holds(output: Location, token: str) -> bool:
     return held is not None and held[1].token == token and not held[1].released
 
 
+def read_holder(output: Location) -> Holder | None:
+    """Read who holds an output, or held it last; None before the first run.
+
+    Raises
+    ------
+    HeldError
+        When what should say so is damaged.
+    """
+    held = _highest(output)
+    return held and held[1]
+
+
 def _refuse_the_living(output: Location, number: int, holder: Holder, tell: Callable[[str], None]) -> None:
     """Raise unless the holder has let go, is known to be dead, or is silent for long and while being watched."""
     if holder.released or holder.is_gone:
