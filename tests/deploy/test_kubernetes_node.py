@@ -17,15 +17,17 @@ DAYS = "2"
 """Enough work for something to happen on the way."""
 
 EXHAUST = """
-import os
+import os, time
 for process in filter(str.isdigit, os.listdir("/proc")):
     if process != str(os.getpid()):
         open(f"/proc/{process}/oom_score_adj", "w").write("1000")
-held = []
 while True:
-    held.append(bytes([1]) * (32 << 20))
+    if os.fork() == 0:
+        held = bytes([1]) * (48 << 20)
+        time.sleep(600)
+    time.sleep(0.02)
 """
-"""Takes all memory that a container may have, and has Linux kill the others in it for that."""
+"""Takes all memory that a container may have, in small portions: Linux then kills others in it."""
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +152,11 @@ def cluster_run(node, bucket, laptop):
     seen["reasons"] = node.wait_for(lambda: [reason for reason in restarts(node) if reason], 60)
     node.kubectl("--namespace", SPACE, "delete", "pod", second, "--grace-period=0", "--force")
     seen["runner"] = pods(node, "detection")["demo-runner"]["status"]["phase"]
-    seen["deleted"] = second
+    node.wait_for(lambda: bucket.keys("demo", "cluster/model/checkpoint/"), 300)
+    (training,) = pods(node, "training")
+    node.kubectl("--namespace", SPACE, "delete", "pod", training)
     try:
+        seen["trainings"] = node.wait_for(lambda: set(pods(node, "training")) - {training}, 60)
         node.wait_for(lambda: job(node, "demo-report").get("succeeded"), 900)
     except TimeoutError as error:
         raise AssertionError(logs(node, "demo")) from error
@@ -169,6 +174,11 @@ def test_workers_died_while_detection_ran_and_others_came(cluster_run, node):
     (made,) = node.get("daskjobs", "--namespace", SPACE)
     assert made["status"]["jobStatus"] == "Successful"
     node.wait_for(lambda: not pods(node, "worker") and not pods(node, "scheduler"), 60)
+
+
+def test_a_training_whose_pod_is_deleted_goes_on_in_another(cluster_run, node):
+    (again,) = cluster_run["trainings"]
+    assert pods(node, "training")[again]["status"]["phase"] == "Succeeded"
 
 
 def test_the_catalog_is_that_of_the_laptop_byte_for_byte(cluster_run, bucket, laptop, tmp_path):

@@ -130,7 +130,7 @@ class KubeNode:
     def kubectl(self, *arguments: str, check: bool = True) -> str:
         """Run kubectl, and give what it says."""
         told = subprocess.run(
-            ["kubectl", *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            ["kubectl", *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=300
         )
         assert not check or told.returncode == 0, told.stderr
         return told.stdout
