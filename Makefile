@@ -5,7 +5,7 @@ DEMO ?= demo-output
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-s3 test kube-test check wheel-test lock clean help
+.PHONY: demo demo-s3 test kube-test check wheel-test image image-train image-test audit lock clean help
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,37 @@ wheel-test: $(VENV)/.dev  ## Build the wheel and start it in an environment of i
 	@cd / && $(abspath $(VENV))/wheel/bin/couloir --version
 	@cd / && $(abspath $(VENV))/wheel/bin/python -c 'import couloir.stages.detect, couloir.report, couloir.synth'
 	@rm -rf $(VENV)/wheel
+
+# Images: docs/deploying.md. IMAGE_BUILDER may be docker, podman or buildah; IMAGE_FLAGS go to its build command.
+IMAGE_BUILDER ?= docker
+IMAGE_RUNNER ?= $(if $(filter buildah,$(IMAGE_BUILDER)),podman,$(IMAGE_BUILDER))
+IMAGE ?= couloir
+BASE ?= docker.io/library/python:3.13-slim
+LOCK ?= requirements.lock
+COMMIT_TIME = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# BuildKit takes the times from SOURCE_DATE_EPOCH; podman and buildah are told, and keep HEALTHCHECK in this format only.
+IMAGE_TIMES = $(if $(filter docker,$(IMAGE_BUILDER)),,--format docker --timestamp $(COMMIT_TIME))
+BUILD_IMAGE = $(IMAGE_BUILDER) build $(IMAGE_TIMES) $(IMAGE_FLAGS) --file docker/Dockerfile --build-arg BASE=$(BASE) \
+	--build-arg SOURCE_DATE_EPOCH=$(COMMIT_TIME) --build-arg SOURCE=$(SOURCE) \
+	--build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' pipeline/couloir/__init__.py) \
+	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+	--build-arg CREATED=$(shell date --utc --date=@$(COMMIT_TIME) +%Y-%m-%dT%H:%M:%SZ)
+
+image:  ## Build the image couloir-worker: detection, outcomes, verification, report
+	@$(BUILD_IMAGE) --target worker --tag $(IMAGE)-worker .
+
+image-train:  ## Build the image couloir-train: everything; for a GPU with LOCK=requirements-gpu.lock
+	@$(BUILD_IMAGE) --target train --build-arg LOCK=$(LOCK) --tag $(IMAGE)-train .
+
+image-test: image-train  ## Build couloir-train, and run the whole demo in it, read-only and without network
+	@mkdir -p $(DEMO)
+	@$(IMAGE_RUNNER) run --rm --read-only --tmpfs /tmp --cap-drop ALL --network none --user $$(id -u):0 \
+		--volume $(abspath $(DEMO)):/data $(IMAGE)-train demo /data
+
+audit:  ## Look for known vulnerabilities in the lock files; write what each image holds to dist/sbom
+	@test -d $(VENV)/audit || $(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@$(VENV)/audit/bin/python docker/audit.py dist/sbom
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Couloir needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}. Try: make PYTHON=python3.11")'
@@ -68,10 +99,11 @@ $(VENV)/operator-environment: requirements-operator.lock | $(BIN)/python
 # Needs uv (pip install uv). Universal: one file serves every platform and Python from 3.11 on.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 lock:  ## Resolve the dependencies again
-	$(COMPILE) pyproject.toml --extra cpu --group build --output-file requirements.lock
-	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-worker.lock
+	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group build --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra slurm --constraint requirements.lock --output-file requirements-worker.lock
 	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
+	$(COMPILE) --group build --constraint requirements.lock --output-file requirements-build.lock
 	echo dask-kubernetes | $(COMPILE) - --output-file requirements-operator.lock
 
 clean:  ## Remove the virtual environment, the demo's output and the caches

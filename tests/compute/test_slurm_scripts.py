@@ -104,7 +104,7 @@ def test_training_asks_for_a_gpu_on_its_own_partition_and_the_report_does_not():
 RUNTIMES = {
     "apptainer": "apptainer exec {nv}--bind '/jobs/my run' --bind /archive --bind /a:/b {image} couloir",
     "charliecloud": (
-        "ch-run --set-env --bind='/jobs/my run:/jobs/my run' --bind=/archive:/archive --bind=/a:/b "
+        "ch-run --set-env $writable --bind='/jobs/my run:/jobs/my run' --bind=/archive:/archive --bind=/a:/b "
         "--cd='/jobs/my run' {image} -- couloir"
     ),
     "podman": (

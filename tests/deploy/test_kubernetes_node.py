@@ -1,6 +1,7 @@
 """The demo on a real Kubernetes node with Dask's operator, and what can befall its pods on the way."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,9 +34,9 @@ while True:
 @pytest.fixture(scope="module")
 def node():
     """Start a node that has the images, in whose network this test then is, with the operator."""
-    images = Path(os.environ["KUBE_IMAGES"])
+    scratch = Path(tempfile.mkdtemp(prefix="couloir-kube-images-"))
     folder = Path(os.environ.get("KUBE_NODE") or tempfile.mkdtemp(prefix="couloir-kube-"))
-    made = kubesite.KubeNode(folder, [images / "worker.tar", images / "train.tar"])
+    made = kubesite.KubeNode(folder, kubesite.image_archives(scratch))
     try:
         made.start()
         with kubesite.within(made.network):
@@ -45,6 +46,7 @@ def node():
             yield made
     finally:
         made.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,8 @@ def settings(output, **compute):
         "compute.memory_gb": 1.2,
         f"{site}.namespace": SPACE,
         f"{site}.secret": "s3-keys",
-        f"{site}.image": "localhost/couloir-worker:test",
-        f"{site}.training.image": "localhost/couloir-train:test",
+        f"{site}.image": f"localhost/couloir-worker:{kubesite.TAG}",
+        f"{site}.training.image": f"localhost/couloir-train:{kubesite.TAG}",
         f"{site}.training.gpus": 0,
         f"{site}.training.cores": 2,
         f"{site}.training.memory_gb": 4.0,

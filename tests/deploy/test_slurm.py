@@ -52,6 +52,16 @@ def couloir(folder: Path, *arguments: str, code: int = 0) -> subprocess.Complete
     return done
 
 
+@pytest.fixture(autouse=True)
+def none_left(request):
+    """Cancel what a test has submitted, however it ended."""
+    yield
+    if "slurm" in request.fixturenames:
+        site = request.getfixturevalue("slurm")
+        site.call("scancel", "--me")
+        site.wait_for(lambda: not site.jobs(), 120)
+
+
 def submit(slurm, folder: Path, *options: str) -> dict[str, str]:
     """Submit a run, and give its jobs by stage."""
     told = couloir(folder, "submit", "slurm", "run.yaml", *options).stderr
@@ -111,7 +121,6 @@ def test_workers_are_jobs_of_their_own_and_one_that_is_cancelled_is_replaced(slu
     slurm.wait_for(lambda: slurm.state(workers[0]) == "RUNNING", 60)
     slurm.call("scancel", workers[0])
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
-    slurm.call("scancel", jobs["train"])
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
 
@@ -119,7 +128,6 @@ def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, lapt
     run_file(tmp_path, archive, workers_as="jobs", adaptive=True)
     jobs = submit(slurm, tmp_path)
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
-    slurm.call("scancel", jobs["train"])
     slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 60)
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
@@ -145,7 +153,6 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
     if mishap == "node lost":
         slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
     wait_for_end(slurm, tmp_path, number, "detect")
-    slurm.call("scancel", jobs["train"])
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
 
@@ -154,7 +161,6 @@ def test_a_stage_that_comes_to_its_time_limit_stops_in_order_and_goes_on(slurm, 
     run_file(tmp_path, archive, **limit)
     jobs = submit(slurm, tmp_path)
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
-    slurm.call("scancel", jobs["train"])
     assert "this job is queued again, and goes on from there" in log(tmp_path, "detect")
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
@@ -165,12 +171,10 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
     jobs = submit(slurm, tmp_path)
     number = jobs["train"]
     slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 120)
-    slurm.wait_for(lambda: list((tmp_path / "out").glob("model/checkpoint/*")), 120)
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("model/checkpoint/*")), 240)
     slurm.warn(number)
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
     assert "train stopped with exit code 143; this job is queued again" in log(tmp_path, "train")
-    slurm.call("scancel", number)
-    slurm.wait_for(lambda: not slurm.jobs(), 60)
 
 
 def test_a_job_that_its_user_cancels_does_not_come_back(slurm, archive, tmp_path):

@@ -10,6 +10,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import images
+
 _ROOT = Path(__file__).resolve().parents[2]
 RECIPE = _ROOT.parent / "shared" / "infra" / "kube"
 if not RECIPE.exists():
@@ -17,6 +19,8 @@ if not RECIPE.exists():
 ADDRESS = "10.231.5.1"
 """Of the node; nothing outside of its network reaches it."""
 OPERATOR = Path(os.environ.get("DASK_OPERATOR_ENVIRONMENT", _ROOT / ".venv" / "operator-environment"))
+TAG = "test"
+"""Of the images; of the tag `latest` a node would ask a registry."""
 _CONTROLLER = "dask_kubernetes.operator.controller"
 
 KUBECTL = """#!{python}
@@ -51,7 +55,27 @@ def missing() -> str:
         return "the node wants root"
     if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
         return "no network of its own is to be had here"
-    return "" if (OPERATOR / "bin" / "kopf").exists() else "Dask's operator is missing: make kube-test installs it"
+    if not (OPERATOR / "bin" / "kopf").exists():
+        return "Dask's operator is missing: make kube-test installs it"
+    return "" if os.environ.get("KUBE_IMAGES") else images.missing()
+
+
+def image_archives(folder: Path) -> list[Path]:
+    """Build the images of worker and training, and give an archive of each; KUBE_IMAGES names a folder of such."""
+    parts = {"worker": "image", "train": "image-train"}
+    if given := os.environ.get("KUBE_IMAGES"):
+        return [Path(given) / f"{part}.tar" for part in parts]
+    folder.mkdir(parents=True, exist_ok=True)
+    builder = images.Images(folder)
+    if lacking := builder.import_base():
+        raise RuntimeError(lacking)
+    for part, target in parts.items():
+        builder.make(target)
+        name = f"localhost/couloir-{part}"
+        builder.call("podman", "tag", name, f"{name}:{TAG}")
+        builder.call("podman", "save", "--quiet", "--output", folder / f"{part}.tar", f"{name}:{TAG}")
+    builder.remove()
+    return [folder / f"{part}.tar" for part in parts]
 
 
 @contextmanager

@@ -149,6 +149,7 @@ def _script(
         _FOLLOW.format(stage=stage, then=then, stop=stop, requeues=slurm.requeues, deaths=_DEATHS).strip("\n"),
         "",
         *setup,
+        *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
         *(f"follow {command}" for command in commands),
         f'echo "couloir: {stage} is done"',
     ]
@@ -189,6 +190,11 @@ follow() {{
 """
 
 
+_MOUNT_POINTS = """\
+writable=--write  # folders that are bound need a place in the image; newer versions make it beside the image
+ch-run --help 2>&1 | grep -q -e --write-fake && writable=--write-fake"""
+
+
 def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: bool = False) -> str:
     """Name the command, in its container if there is one."""
     if slurm.container == "none" or image is None:
@@ -203,7 +209,7 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
         options = [f"--bind={shlex.quote(pair)}" for pair in paired]
         return " ".join(
             [
-                "ch-run --set-env",
+                "ch-run --set-env $writable",
                 *options,
                 f"--cd={shlex.quote(str(folder.path))}",
                 name,
