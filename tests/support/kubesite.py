@@ -128,7 +128,8 @@ class KubeNode:
         """Start it, unless it is there: another has started it by the same recipe, and stops it."""
         self._ours = not (self.folder / "enter").exists()
         if self._ours:
-            subprocess.run([RECIPE / "up", self.folder, *self._images], check=True, timeout=600)
+            own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+            subprocess.run([RECIPE / "up", self.folder, *self._images], check=True, timeout=600, env=own)
         (self.folder / "bin").mkdir(exist_ok=True)
         shim = self.folder / "bin" / "kubectl"
         shim.write_text(KUBECTL.format(python=sys.executable, real=str(self.folder / "venv" / "bin" / "kubectl")))
