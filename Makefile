@@ -7,7 +7,7 @@ TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-s3 test check wheel-test image image-train image-test audit lock clean help
+.PHONY: demo demo-s3 test kube-test check wheel-test image image-train image-test audit lock clean help
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +18,11 @@ demo: $(VENV)/.run  ## Set up, make a synthetic archive and run the whole job on
 demo-s3: $(VENV)/.dev  ## Run the demo with its archive and output in a bucket of a real S3 server here; KEEP=folder keeps it
 	@$(BIN)/python tests/support/s3server.py run $(if $(KEEP),--keep $(KEEP)) -- $(BIN)/couloir demo s3://demo/couloir
 
-test: check  ## Set up, check style and types, and pass the tests
+test: check $(VENV)/operator  ## Set up, check style and types, and pass the tests
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+
+kube-test: $(VENV)/.dev $(VENV)/operator-environment  ## Run the demo on a real Kubernetes node here, as root; builds both images
+	@KUBE_TEST=1 $(BIN)/python -m pytest tests/deploy/test_kubernetes_node.py
 
 check: $(VENV)/.dev  ## Check style and types
 	@$(BIN)/ruff check .
@@ -83,6 +86,18 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Of Dask's operator for Kubernetes the tests want its definitions; to run it, it has an environment of its own, since its
+# dependencies are at odds with ours.
+$(VENV)/operator: requirements-operator.lock | $(BIN)/python
+	@sed -n '/^dask-kubernetes==/,/[^\\]$$/p' $< >$@.txt
+	@$(PIP) install --no-deps --require-hashes --upgrade --target $@ -r $@.txt
+	@touch $@
+
+$(VENV)/operator-environment: requirements-operator.lock | $(BIN)/python
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
 # Needs uv (pip install uv). Universal: one file serves every platform and Python from 3.11 on.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 lock:  ## Resolve the dependencies again
@@ -91,6 +106,7 @@ lock:  ## Resolve the dependencies again
 	$(COMPILE) pyproject.toml --extra cpu --extra slurm --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra gpu --extra slurm --group build --output-file requirements-gpu.lock
 	$(COMPILE) --group build --constraint requirements.lock --output-file requirements-build.lock
+	echo dask-kubernetes | $(COMPILE) - --output-file requirements-operator.lock
 
 clean:  ## Remove the virtual environment, the demo's output and the caches
 	rm -rf $(VENV) $(DEMO) demo.yaml dist .mypy_cache .pytest_cache .ruff_cache

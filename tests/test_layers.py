@@ -8,7 +8,7 @@ import pytest
 import couloir
 
 ROOT = Path(couloir.__file__).parent
-GROUND = {"config", "errors", "identifiers", "sites", "storage", "storage_errors"}
+GROUND = {"config", "errors", "identifiers", "kubernetes_site", "sites", "storage", "storage_errors"}
 ALLOWED = {
     "kernels": {"kernels"},
     "dec": {"dec", "kernels"} | GROUND - {"storage", "storage_errors"},

@@ -78,6 +78,7 @@ for _command in (
     stages.report,
     stages.run,
     submit.submit,
+    submit.release,
     look.status,
     look.verify,
     look.outcomes,

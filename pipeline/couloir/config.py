@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from couloir.identifiers import Pattern
+from couloir.kubernetes_site import KubernetesConfig
 from couloir.section import SECRET, Positive, Section, Share
 from couloir.sites import SlurmConfig
 
@@ -392,6 +393,8 @@ class ComputeConfig(Section):
     """The run's exit code is not 0 when more station-days than this are unreadable or failed."""
     slurm: SlurmConfig = Field(default_factory=SlurmConfig)
     """What `couloir submit slurm` asks of a site."""
+    kubernetes: KubernetesConfig = Field(default_factory=KubernetesConfig)
+    """What `couloir submit kubernetes` asks of a cluster."""
 
     @model_validator(mode="after")
     def _check_scheduler(self) -> Self:

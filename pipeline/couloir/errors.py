@@ -4,7 +4,9 @@ EXIT_INTERRUPTED = 130
 EXIT_STOPPED = 143
 """Exit code after SIGTERM: what was complete stays, and the same command goes on from there."""
 EXIT_FAILURES = 3
-"""Exit code when the run went through, and more station-days failed than allowed."""
+"""Exit code when the run went through, and more station-days failed than allowed; of `status`: a stage failed."""
+EXIT_AGAIN = 75
+"""Exit code when another run holds the output, or the cluster is gone: try again a little later."""
 
 
 class CouloirError(Exception):
@@ -36,6 +38,8 @@ class StoreError(CouloirError, OSError):
 class HeldError(StoreError):
     """Say that another run holds the output."""
 
+    exit_code = EXIT_AGAIN
+
 
 class ChangedSettingsError(StoreError):
     """Say that the output holds what other settings made."""
@@ -59,6 +63,12 @@ class MissingStageError(CouloirError, FileNotFoundError):
 
 class ClusterError(CouloirError, RuntimeError):
     """Say that a cluster refuses a job, does not answer, or is gone."""
+
+
+class LostClusterError(ClusterError):
+    """Say that a cluster does not answer, or is gone: it may be there another time."""
+
+    exit_code = EXIT_AGAIN
 
 
 class TooManyFailuresError(CouloirError, RuntimeError):

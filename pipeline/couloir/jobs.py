@@ -287,6 +287,24 @@ def submit_to_slurm(config: "RunConfig", *, name: str, redo: bool, dry_run: bool
     click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
 
 
+def submit_to_kubernetes(config: "RunConfig", *, name: str, redo: bool, unseen: bool, dry_run: bool) -> None:
+    """Submit the stages as objects of Kubernetes, or show what they would be."""
+    from couloir.stages.submit_kubernetes import prepare
+    from couloir.stages.submit_kubernetes import submit as submit_objects
+
+    with console.status("plan"):
+        made = prepare(config, name=name, redo=redo, unseen=unseen)
+    if dry_run:
+        click.echo(made.text, nl=False)
+        return
+    submit_objects(made)
+    for stage, job_name in made.run.jobs.items():
+        console.print(f"{stage}: {'job' if stage != 'detect' else 'DaskJob'} {job_name}")
+    click.echo(
+        f"Its pods: {made.run.kubectl('get pods')}\nIts logs: {made.run.kubectl('logs')} --prefix --tail=-1"
+    )
+
+
 def report(job: Job) -> None:
     """Make the report, and say when it is there already."""
     from couloir.stages.report import report as make_report

@@ -61,11 +61,12 @@ class S3Server:
 
     folder: Path
     ports: list[int] = field(default_factory=lambda: free_ports(10))
+    host: str = "127.0.0.1"
     process: subprocess.Popen | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.ports[0]}"
+        return f"http://{self.host}:{self.ports[0]}"
 
     def options(self, **more) -> dict:
         """What a run file's storage_options hold for this server."""
@@ -86,9 +87,9 @@ class S3Server:
         names = ["s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
         names += ["filer.port", "filer.port.grpc"]
         ports = [f"-{name}={port}" for name, port in zip(names, self.ports, strict=False)]
-        command = [str(_BIN / "weed"), "-logtostderr=true", "server", f"-dir={data}", "-ip=127.0.0.1"]
+        command = [str(_BIN / "weed"), "-logtostderr=true", "server", f"-dir={data}", f"-ip={self.host}"]
         command += [
-            "-ip.bind=127.0.0.1",
+            f"-ip.bind={self.host}",
             "-s3",
             f"-s3.config={config}",
             "-s3.port.iceberg=0",

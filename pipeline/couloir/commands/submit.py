@@ -6,6 +6,10 @@ import click
 
 from couloir.commands.options import load, redo_option, run_file_argument, seeds_option, with_seeds
 
+_dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print what would be submitted, and submit nothing."
+)
+
 
 @click.group()
 def submit() -> None:
@@ -16,6 +20,7 @@ def submit() -> None:
     \b
     couloir submit slurm run.yaml --dry-run   see the scripts
     couloir submit slurm run.yaml             submit them
+    couloir submit kubernetes run.yaml        submit to Kubernetes
     couloir status run.yaml                   see how far it is, from anywhere
     """  # noqa: D301 - \b is click's sign to leave the lines below it as they are
 
@@ -24,7 +29,7 @@ def submit() -> None:
 @run_file_argument
 @redo_option(also="An imported model is replaced, too.")
 @seeds_option
-@click.option("--dry-run", is_flag=True, help="Print what would be submitted, and submit nothing.")
+@_dry_run_option
 def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int | None, dry_run: bool) -> None:
     """Submit a run to SLURM.
 
@@ -35,3 +40,46 @@ def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int 
 
     config = load(run_file, with_seeds(overrides, seeds))
     jobs.submit_to_slurm(config, name=run_file.stem, redo=redo, dry_run=dry_run)
+
+
+@submit.command()
+@run_file_argument
+@redo_option(also="An imported model is replaced, too.")
+@seeds_option
+@_dry_run_option
+@click.option(
+    "--unseen",
+    is_flag=True,
+    help="Look at neither archive nor output, which only the cluster reaches; compute.workers must be set.",
+)
+@click.option("--name", help="Begins the names of all objects; when not given, the run file's name and the time.")
+def kubernetes(
+    run_file: Path,
+    overrides: tuple[str, ...],
+    *,
+    redo: bool,
+    seeds: int | None,
+    dry_run: bool,
+    unseen: bool,
+    name: str | None,
+) -> None:
+    """Submit a run to Kubernetes, as compute.kubernetes of the run file describes the cluster.
+
+    Reads the archive's listing. Creates objects by kubectl: detection is a DaskJob of Dask's operator, which must
+    be installed; training and report are jobs that have no pod until the stage before them is done.
+    """
+    from couloir import jobs
+    from couloir.stages.submit_kubernetes import name_of
+
+    config = load(run_file, with_seeds(overrides, seeds))
+    name = name_of(run_file.stem) if name is None else name
+    jobs.submit_to_kubernetes(config, name=name, redo=redo, unseen=unseen, dry_run=dry_run)
+
+
+@click.command(hidden=True)
+@click.argument("job")
+def release(job: str) -> None:
+    """Let a job of Kubernetes begin that waits for this pod's stage."""
+    from couloir.compute.release import release as release_job
+
+    release_job(job)

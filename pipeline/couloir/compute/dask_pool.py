@@ -11,7 +11,7 @@ import dask
 from distributed import Client, Future, as_completed
 
 from couloir.compute.turns import Ahead, alone, at_work, fetch_then_in_turn
-from couloir.errors import ClusterError
+from couloir.errors import LostClusterError
 
 AHEAD = 3
 """Tasks of a worker that fetch beside the one at work."""
@@ -124,7 +124,7 @@ class DaskPool:
         if handle.status == "finished":  # known here; to ask for the exception is a journey to the scheduler
             return None
         if handle.status in ("cancelled", "lost"):
-            raise ClusterError("lost the Dask cluster: its scheduler has ended, or cannot be reached any more")
+            raise LostClusterError("lost the Dask cluster: its scheduler has ended, or cannot be reached any more")
         error: BaseException | None = handle.exception(timeout=self._stall_s)
         return error
 

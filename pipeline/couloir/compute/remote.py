@@ -8,7 +8,7 @@ from couloir.compute.dask_pool import ANSWER_S, DaskPool, settings
 from couloir.compute.tls import security_of
 from couloir.compute.turns import TakeTurns
 from couloir.config import ComputeConfig
-from couloir.errors import ClusterError
+from couloir.errors import LostClusterError
 
 _CONNECT_S = 60.0
 """How long a scheduler may take to answer at first, s."""
@@ -26,7 +26,7 @@ class RemotePool(DaskPool):
 
     Raises
     ------
-    ClusterError
+    LostClusterError
         When the scheduler does not answer, or not to this certificate.
     """
 
@@ -48,7 +48,7 @@ def connect(config: ComputeConfig, *, timeout_s: float = _CONNECT_S) -> Client:
 
     Raises
     ------
-    ClusterError
+    LostClusterError
         When it does not answer, or not to this certificate.
     """
     security: Security | None = security_of(config.tls) if config.tls else None
@@ -56,7 +56,7 @@ def connect(config: ComputeConfig, *, timeout_s: float = _CONNECT_S) -> Client:
         return Client(config.scheduler, security=security, timeout=timeout_s, set_as_default=False)
     except (OSError, TimeoutError) as error:
         remedy = "Is it running, and is compute.tls its own?" if config.tls else "Is it running?"
-        raise ClusterError(
+        raise LostClusterError(
             f"the Dask scheduler at {config.scheduler} does not answer: {_told(error)}. {remedy}"
         ) from error
 

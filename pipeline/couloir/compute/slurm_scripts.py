@@ -11,6 +11,7 @@ from couloir.compute.slurm import Script
 from couloir.compute.slurm_jobs import asked_mebibytes, mebibytes
 from couloir.compute.slurm_tasks import meeting_place
 from couloir.config import ComputeConfig
+from couloir.errors import EXIT_AGAIN
 from couloir.sites import SlurmConfig, SlurmTraining
 
 _SERVERS = 2
@@ -142,7 +143,7 @@ def _script(
     ``stop`` tells the command to stop; ``said`` is the file to which it writes its exit code, if it does.
     """
     then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
-    limits = {"requeues": slurm.requeues, "deaths": _DEATHS}
+    limits = {"requeues": slurm.requeues, "deaths": _DEATHS, "later": EXIT_AGAIN}
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name=couloir-{stage}",
@@ -200,8 +201,10 @@ follow() {{
     if [ -s "$said" ]; then code=$(cat "$said"); elif [ -n "$said" ] && [ $code -ne 0 ]; then code=137; fi
     [ $code -ne 0 ] || return 0
     [ -z "$told" ] || again 143
-    [ $code -le 128 ] || [ $code -eq 143 ] || echo $code >> {stage}.deaths
-    [ $code -le 128 ] || again $code
+    if [ $code -gt 128 ] || [ $code -eq {later} ]; then
+        [ $code -eq 143 ] || echo $code >> {stage}.deaths
+        again $code
+    fi
     echo "couloir: {stage} failed with exit code $code{then}"
     exit $code
 }}

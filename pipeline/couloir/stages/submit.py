@@ -1,8 +1,7 @@
 """Submit a whole run to SLURM: detection, training, catalog and report, each when the one before it is done."""
 
 import datetime as dt
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,25 +14,13 @@ from couloir.config import RunConfig
 from couloir.errors import ClusterError, ConfigError
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
+from couloir.stages.freezing import located, with_located, worth_workers
 from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
+from couloir.stages.remembering import remember
 from couloir.stages.seeds import with_held_seeds
 from couloir.stages.settings import output_of
-from couloir.store.hold import Holder
-from couloir.store.submission import Submission, read_submission, write_submission
-
-_HOUR_S = 3_600
-_MOST_WORKERS = 64
-"""Workers that are asked for where the run file does not say how many, at most."""
-
-_LOCATED = (
-    ("archive", "url"),
-    ("archive", "stationxml"),
-    ("output", "url"),
-    ("catalog", "truth"),
-    ("catalog", "labels"),
-)
-"""Settings that may be paths."""
+from couloir.store.submission import read_submission
 
 
 @dataclass(frozen=True)
@@ -127,7 +114,7 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
         for script in made.scripts:
             jobs[script.name] = slurm.submit(script, after=list(jobs.values())[-1] if jobs else None)
             tell(script.name, jobs[script.name])
-        _remember(made, jobs, began)
+        remember(made.config, "slurm", jobs, logs=str(path), at=began)
     except BaseException:
         if jobs:
             slurm.cancel(list(jobs.values()))
@@ -160,23 +147,6 @@ def _refuse_what_lacks(config: RunConfig) -> None:
         )
 
 
-def _remember(made: Prepared, jobs: Mapping[str, str], began: dt.datetime) -> None:
-    """Tell in the output what was submitted, for `couloir status`."""
-    here = Holder.here()
-    last = jobs[made.scripts[-1].name]
-    stages = {stage: jobs.get(stage, last) for stage in ("detect", "train", "catalog", "report")}
-    if "train" not in jobs:
-        del stages["train"]
-    at, logs = began.isoformat(timespec="seconds"), str(made.folder.path)
-    record = Submission("slurm", at, here.user, here.host, stages, logs=logs)
-    write_submission(output_of(made.config), record)
-
-
-def worth_workers(plan: Plan) -> int:
-    """Say how many workers end detection within about an hour; more than station-days have nothing to do."""
-    return max(1, min(math.ceil(plan.core_seconds / _HOUR_S), plan.station_days, _MOST_WORKERS))
-
-
 def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
     """Settle what would be another thing on another machine: paths, the number of workers, the kind of cluster."""
     site = config.compute.slurm.model_copy(update={"folder": str(folder.path)})
@@ -188,23 +158,19 @@ def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
             "slurm": site,
         }
     )
-    placed = config.model_copy(update={"compute": compute})
-    for section, key in _LOCATED:
-        held = getattr(placed, section)
-        placed = placed.model_copy(update={section: held.model_copy(update={key: _absolute(getattr(held, key))})})
-    return placed
+    return with_located(config.model_copy(update={"compute": compute}), _absolute)
 
 
 def _places(config: RunConfig) -> tuple[str, ...]:
     """Name the folders of this machine that a run reads and writes."""
-    found = (_absolute(getattr(getattr(config, section), key)) for section, key in _LOCATED)
-    folders = (Path(place.partition("*")[0]) for place in found if place and "://" not in place)
+    found = (_absolute(place) for place in located(config).values())
+    folders = (Path(place.partition("*")[0]) for place in found if "://" not in place)
     return tuple(dict.fromkeys(str(_that_is_there(folder)) for folder in folders))
 
 
-def _absolute(place: str | None) -> str | None:
+def _absolute(place: str) -> str:
     """Say where a path lies from wherever one looks; a URL does already."""
-    return place if place is None or "://" in place else str(Path(place).expanduser().absolute())
+    return place if "://" in place else str(Path(place).expanduser().absolute())
 
 
 def _that_is_there(path: Path) -> Path:
