@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -97,9 +97,11 @@ def loads(text: str, *, name: str = "run file") -> RunConfig:
     return build(_parse(text, name, sources), sources=sources)
 
 
-def dump(config: RunConfig) -> str:
-    """Write settings in full as YAML."""
-    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def dump(config: RunConfig, *, site: Literal["slurm", "kubernetes"] | None = None) -> str:
+    """Write settings in full as YAML; of sites, which decide no result, those of one at most."""
+    others = {name for name in ("slurm", "kubernetes") if name != site}
+    tree = config.model_dump(mode="json", exclude={"compute": others})
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     return text
 
 

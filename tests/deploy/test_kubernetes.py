@@ -203,6 +203,7 @@ def test_only_training_has_a_gpu_and_none_where_none_is_asked_for():
 
 
 def test_an_imported_model_is_applied_and_nothing_is_trained(monkeypatch):
+    monkeypatch.setattr(submit_kubernetes, "with_held_seeds", lambda config: config)
     monkeypatch.setattr(submit_kubernetes, "held_mark", lambda _: {"imported": "of-a-file"})
     monkeypatch.setattr(submit_kubernetes, "refuse_changes", lambda *_: None)
     monkeypatch.setattr(submit_kubernetes, "plan", lambda _: FakePlan)

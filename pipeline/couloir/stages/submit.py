@@ -34,7 +34,7 @@ class Prepared:
     @property
     def run_file(self) -> str:
         """The run file that the jobs read."""
-        return f"# Written by couloir submit; the jobs in this folder read it.\n{dump(self.config)}"
+        return f"# Written by couloir submit; the jobs in this folder read it.\n{dump(self.config, site='slurm')}"
 
 
 def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> Prepared:

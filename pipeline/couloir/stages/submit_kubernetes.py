@@ -91,7 +91,7 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False, unseen: bool = 
     frozen = _frozen(config, name, made)
     run = Run(
         name=name,
-        run_file=f"# Written by couloir submit; the run's pods read it.\n{dump(frozen)}",
+        run_file=f"# Written by couloir submit; the run's pods read it.\n{dump(frozen, site='kubernetes')}",
         compute=frozen.compute,
         images=images,
         worker_memory=mebibytes(made.memory_bytes / 1e9 if made else config.compute.memory_gb),
