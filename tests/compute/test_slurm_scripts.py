@@ -163,7 +163,7 @@ echo went on
 def followed(script, folder, *, code, restarts=0, state="RUNNING", before=""):
     """Run what follows from the way in which a stage ended."""
     text = script.text
-    functions = text[text.index("told=") : text.index("\nfollow ")]
+    functions = text[text.index("told=") : text.index("\n}\n", text.index("follow() {")) + 3]
     whole = FOLLOWED.format(state=state, restarts=restarts, code=code, functions=functions, before=before)
     return subprocess.run(["bash", "-uc", whole], cwd=folder, capture_output=True, text=True)
 
@@ -209,6 +209,11 @@ def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
     told = [followed(training_script(SlurmConfig(), FOLDER), tmp_path, code=137).stdout for _ in range(5)]
     assert ["requeue" in text for text in told] == [True, True, True, False, False]
     assert "for want of memory perhaps" in told[-1]
+
+
+def test_the_signal_is_listened_to_before_the_prologue_and_the_folder_entered_after_it():
+    text = detection_script(compute(prologue=["cd /elsewhere"]), FOLDER).text
+    assert text.index("trap 'told=yes") < text.index("cd /elsewhere") < text.index("cd '/jobs/my run'")
 
 
 def test_a_stage_that_was_told_to_stop_was_not_killed_however_it_ended(tmp_path):
