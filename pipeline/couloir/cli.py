@@ -79,6 +79,8 @@ for _command in (
     stages.run,
     submit.submit,
     submit.release,
+    submit.note_failure,
+    submit.note_failure,
     look.status,
     look.verify,
     look.outcomes,

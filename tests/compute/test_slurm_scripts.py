@@ -151,6 +151,7 @@ FOLLOWED = """
 function squeue() {{ echo {state}; }}
 function scontrol() {{ echo "asked: $*"; }}
 function sleep() {{ :; }}
+function apptainer() {{ echo "told: ${{*: -3}}"; }}
 SLURM_JOB_ID=7
 SLURM_RESTART_COUNT={restarts}
 {functions}
@@ -181,12 +182,14 @@ def followed(script, folder, *, code, restarts=0, state="RUNNING", before=""):
     ],
 )
 def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state, told, tmp_path):
-    script = training_script(SlurmConfig(), FOLDER, followers=("catalog", "report"))
+    site = SlurmConfig(container="apptainer", image="image")
+    script = training_script(site, FOLDER, followers=("catalog", "report"))
     done = followed(script, tmp_path, code=code, restarts=restarts, state=state)
     assert told in done.stdout
     assert ("went on" in done.stdout) == (code == 0)
     assert done.returncode == code
     assert "failed" not in done.stdout or "asked" not in done.stdout
+    assert ("told: train run.yaml" in done.stdout) == (code != 0 and "asked" not in done.stdout)
 
 
 @pytest.mark.parametrize(

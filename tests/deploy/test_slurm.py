@@ -208,6 +208,8 @@ def test_a_job_that_its_user_cancels_does_not_come_back(slurm, archive, tmp_path
     slurm.call("scancel", number)
     slurm.wait_for(lambda: not slurm.jobs(), 120)
     assert slurm.state(number) == "CANCELLED"
+    standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json", code=3).stdout)
+    assert [each["state"] for each in standing["stages"]] == ["failed", "cancelled", "cancelled", "cancelled"]
 
 
 def test_a_failed_stage_cancels_what_follows_and_says_so(slurm, archive, tmp_path):

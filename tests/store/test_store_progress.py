@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +12,7 @@ from couloir.errors import HeldError, StoreError, Terminated, TrainingError
 from couloir.store import progress as module
 from couloir.store.hold import Holder
 from couloir.store.location import Location
-from couloir.store.progress import Progress, Recorder, cluster_job, read_progress, recording
+from couloir.store.progress import Progress, Recorder, cluster_job, note_failure, read_progress, recording
 from couloir.store.submission import Submission, read_submission, write_submission
 
 NEVER = 3_600.0
@@ -232,3 +233,20 @@ def test_sigterm_in_the_middle_of_a_stage_is_told_as_stopped(here):
         signal.signal(signal.SIGTERM, before)
         stop._asked = False
     assert read_progress(here, "detect").state == "stopped"
+
+
+def test_a_job_that_ended_for_good_is_told_where_its_stage_could_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    output = Location(str(tmp_path))
+    note_failure(output, "detect", "failed with exit code 1")
+    told = read_progress(output, "detect")
+    assert (told.state, told.reason, told.job) == ("failed", "failed with exit code 1", "SLURM job 7")
+    note_failure(output, "detect", "was cancelled")
+    assert read_progress(output, "detect").reason == "failed with exit code 1", "the first reason is the cause"
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    with suppress(KeyboardInterrupt), recording(output, "detect", holder=Holder.here()) as record:
+        record.tell(3, 10)
+        raise KeyboardInterrupt
+    note_failure(output, "detect", "was cancelled with its job")
+    told = read_progress(output, "detect")
+    assert (told.state, told.done, told.reason) == ("failed", 3, "was cancelled with its job")

@@ -83,3 +83,15 @@ def release(job: str) -> None:
     from couloir.compute.release import release as release_job
 
     release_job(job)
+
+
+@click.command("note-failure", hidden=True)
+@click.argument("stage")
+@run_file_argument
+@click.argument("reason")
+def note_failure(stage: str, run_file: Path, overrides: tuple[str, ...], reason: str) -> None:
+    """Tell in the output that a stage's job has ended for good; for the job's own script."""
+    from couloir.stages.settings import output_of
+    from couloir.store.progress import note_failure as note
+
+    note(output_of(load(run_file, overrides)), stage, reason)

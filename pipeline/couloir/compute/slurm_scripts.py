@@ -70,6 +70,7 @@ def detection_script(
         "detect",
         folder,
         slurm,
+        couloir=couloir,
         head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
         setup=[*environment, *slurm.prologue],
         commands=[f"{start} detect run.yaml {shlex.join(options)}".rstrip()],
@@ -91,6 +92,7 @@ def training_script(
         "train",
         folder,
         slurm,
+        couloir=couloir,
         head=[*_place(slurm, training, training.walltime), *size, *slurm.directives, *training.directives],
         setup=training.prologue or slurm.prologue,
         commands=[f"{couloir} train run.yaml {shlex.join(options)}".rstrip()],
@@ -109,6 +111,7 @@ def report_script(slurm: SlurmConfig, folder: JobFolder, *, stages: Sequence[str
         "report",
         folder,
         slurm,
+        couloir=couloir,
         head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
         setup=training.prologue or slurm.prologue,
         commands=[f"{couloir} {stage} run.yaml" for stage in stages],
@@ -131,6 +134,7 @@ def _script(
     folder: JobFolder,
     slurm: SlurmConfig,
     *,
+    couloir: str,
     head: Iterable[str],
     setup: Iterable[str],
     commands: Iterable[str],
@@ -153,7 +157,7 @@ def _script(
         "",
         'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
         "",
-        _FOLLOW.format(stage=stage, then=then, stop=stop, said=said, **limits).strip("\n"),
+        _FOLLOW.format(stage=stage, couloir=couloir, then=then, stop=stop, said=said, **limits).strip("\n"),
         "",
         *setup,
         *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
@@ -176,19 +180,24 @@ state() {{
     done
 }}
 
+# For good: couloir status is to say so, and what waits for this job is cancelled.
+give_up() {{
+    echo "couloir: {stage} $2"
+    {couloir} note-failure {stage} run.yaml "$2" || true
+    exit "$1"
+}}
+
 again() {{
     local state; state=$(state)
     if [ "${{state:-RUNNING}}" != RUNNING ]; then
-        echo "couloir: {stage} was cancelled"
-        exit "$1"
+        give_up "$1" "was cancelled with its job"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
-        echo "couloir: {stage} was queued {requeues} times (compute.slurm.requeues), and is not any more"
+        give_up "$1" "was queued {requeues} times (compute.slurm.requeues), and is not any more"
     elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
-        echo "couloir: {stage} was killed again and again, for want of memory perhaps"
-    else
-        echo "couloir: {stage} stopped with exit code $1; this job is queued again, and goes on from there"
-        if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
+        give_up "$1" "was killed, or held up, again and again: for want of memory perhaps"
     fi
+    echo "couloir: {stage} stopped with exit code $1; this job is queued again, and goes on from there"
+    if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
 }}
 
 follow() {{
@@ -205,8 +214,7 @@ follow() {{
         [ $code -eq 143 ] || echo $code >> {stage}.deaths
         again $code
     fi
-    echo "couloir: {stage} failed with exit code $code{then}"
-    exit $code
+    give_up $code "failed with exit code $code{then}"
 }}
 """
 

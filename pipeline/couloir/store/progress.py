@@ -173,8 +173,7 @@ class Recorder:
         """Write how it ended."""
         self.drop()
         with self._lock:
-            until = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            self._progress = replace(self._progress, state=state, reason=reason[:_LONGEST], until=until)
+            self._progress = replace(self._progress, state=state, reason=reason[:_LONGEST], until=_now())
         self._write()
 
     def drop(self) -> None:
@@ -202,7 +201,7 @@ class Recorder:
 
     def _write(self) -> None:
         with suppress(Exception):  # it is told again soon, and nothing depends on it
-            self._place.write_bytes((json.dumps(asdict(self.now()), indent=1) + "\n").encode())
+            _write(self._place, self.now())
 
 
 @contextmanager
@@ -224,7 +223,7 @@ def recording(output: Location, stage: str, *, holder: Holder, every_s: float = 
         Progress(
             stage,
             "running",
-            since=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            since=_now(),
             updated=time.time(),
             token=holder.token,
             user=holder.user,
@@ -247,6 +246,27 @@ def recording(output: Location, stage: str, *, holder: Holder, every_s: float = 
         recorder.end("failed", _sentence(error))
         raise
     recorder.end("done")
+
+
+def note_failure(output: Location, stage: str, reason: str) -> None:
+    """Tell that a stage's job has ended for good, where the stage could not say so itself.
+
+    Parameters
+    ----------
+    output : Location
+    stage : str
+    reason : str
+        What the cluster's job knows of it.
+    """
+    (job, restarts), told = cluster_job(os.environ), read_progress(output, stage)
+    if told is None or told.job != job:
+        here = Holder.here()
+        told = Progress(stage, "running", since=_now(), updated=time.time(), user=here.user, host=here.host)
+        told = replace(told, pid=here.pid, job=job, restarts=restarts)
+    elif told.state in ("done", "failed"):
+        return
+    ended = replace(told, state="failed", reason=reason[:_LONGEST], until=_now(), updated=time.time())
+    _write(_place(output, stage), ended)
 
 
 def cluster_job(environment: Mapping[str, str]) -> tuple[str, int]:
@@ -272,6 +292,14 @@ def read_progress(output: Location, stage: str) -> Progress | None:
 
 def _place(output: Location, stage: str) -> Location:
     return output / FOLDER / f"{stage}.json"
+
+
+def _write(place: Location, progress: Progress) -> None:
+    place.write_bytes((json.dumps(asdict(progress), indent=1) + "\n").encode())
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def _sentence(error: BaseException) -> str:
