@@ -8,7 +8,14 @@ from click.testing import CliRunner
 
 from couloir import __version__
 from couloir.cli import main
-from couloir.errors import EXIT_FAILURES, TooManyFailuresError
+from couloir.errors import (
+    EXIT_AGAIN,
+    EXIT_FAILURES,
+    ClusterError,
+    HeldError,
+    LostClusterError,
+    TooManyFailuresError,
+)
 
 STAGES = ("plan", "detect", "train", "assign", "catalog", "report", "run", "status", "outcomes", "synth", "demo")
 
@@ -153,6 +160,24 @@ def test_a_misspelt_empty_section_is_an_error(tmp_path):
     result = invoke("plan", tmp_path / "run.yaml")
     assert result.exit_code == 1
     assert "did you mean 'detect'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LostClusterError("the Dask scheduler does not answer"), EXIT_AGAIN),
+        (HeldError("held by another run"), EXIT_AGAIN),
+        (ClusterError("SLURM refuses the job"), 1),
+    ],
+)
+def test_what_may_go_well_a_little_later_has_an_exit_code_of_its_own(error, code, tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr("couloir.runfile.load", refused)
+    result = invoke("detect", tmp_path / "run.yaml")
+    assert result.exit_code == code
+    assert str(error) in result.output
 
 
 def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):

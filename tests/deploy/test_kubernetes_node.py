@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 
 import kubesite
+import manifests
 import pytest
 import s3server
+import yaml
 
 pytestmark = pytest.mark.skipif(bool(kubesite.missing()), reason=kubesite.missing())
 COULOIR = [sys.executable, "-m", "couloir.cli"]
@@ -240,3 +242,41 @@ def test_a_stage_that_failed_starts_nothing_after_it(cluster_run, node, bucket, 
     )
     assert not job(node, "bad-train").get("active")
     assert "matches nothing" in logs(node, "bad") or "XX.NONE" in logs(node, "bad")
+
+
+def daily(bucket):
+    """Give the daily job for the demo's archive, to begin within a minute, as Kubernetes 1.20 knows such jobs."""
+    made = manifests.kustomized("daily")
+    run = {
+        "preset": "small",
+        "archive": {"url": "s3://demo/laptop/archive", "start": "2024-03-04"},
+        "output": {"url": "s3://demo/cluster"},
+        "catalog": {"truth": "s3://demo/laptop/archive/truth.csv"},
+        "compute": {"kind": "local", "workers": 1, "memory_gb": 1.2},
+    }
+    for tree in made:
+        tree["metadata"]["namespace"] = SPACE
+        if tree["kind"] == "ConfigMap":
+            tree["data"]["run.yaml"] = yaml.safe_dump(run)
+        elif tree["kind"] == "CronJob":
+            tree["apiVersion"] = "batch/v1beta1"
+            tree["spec"]["schedule"] = "* * * * *"
+            (container,) = tree["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            container["image"] = f"localhost/couloir-train:{kubesite.TAG}"
+            container["envFrom"] = [{"secretRef": {"name": "s3-keys"}}]
+    return yaml.safe_dump_all(made)
+
+
+def test_the_daily_job_applies_the_model_up_to_today(cluster_run, node, bucket):
+    before = bucket.keys("demo", "cluster/model/")
+    node.kubectl("create", "--filename=-", given=daily(bucket))
+    chosen = ("--namespace", SPACE, "--selector", "app.kubernetes.io/instance=couloir-daily")
+    try:
+        done = node.wait_for(
+            lambda: [p for p in node.get("pods", *chosen) if p["status"]["phase"] in ("Succeeded", "Failed")], 300
+        )
+    finally:
+        told = logs(node, "couloir-daily")
+    assert done[0]["status"]["phase"] == "Succeeded", told
+    assert bucket.keys("demo", "cluster/model/") == before
+    assert "trained on these very events" in told

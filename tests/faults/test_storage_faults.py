@@ -9,7 +9,7 @@ import s3server
 import yaml
 from click.testing import CliRunner
 
-from couloir.cli import main
+from couloir.cli import EXIT_AGAIN, main
 from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import read_outcomes
@@ -193,7 +193,7 @@ def test_two_runs_on_one_output_the_second_refuses_and_the_first_is_not_disturbe
     first = start("detect", path)
     until(lambda: list((tmp_path / "output").glob("hold/*.json")), first)
     result = invoke("detect", path)
-    assert result.exit_code == 1
+    assert result.exit_code == EXIT_AGAIN
     assert "is held by" in result.output
     assert f"process {first.pid}" in result.output
     code, told = finish(first)

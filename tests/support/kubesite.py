@@ -152,10 +152,16 @@ class KubeNode:
             subprocess.run([RECIPE / "down", self.folder], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, check: bool = True, given: str | None = None) -> str:
         """Run kubectl, and give what it says."""
         told = subprocess.run(
-            ["kubectl", *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=300
+            ["kubectl", *arguments],
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
         assert not check or told.returncode == 0, told.stderr
         return told.stdout
