@@ -80,7 +80,6 @@ for _command in (
     submit.submit,
     submit.release,
     submit.note_failure,
-    submit.note_failure,
     look.status,
     look.verify,
     look.outcomes,

@@ -106,7 +106,7 @@ def test_only_the_pods_that_start_another_have_a_token_and_it_is_good_for_that_a
             "apiGroups": ["batch"],
             "resources": ["jobs"],
             "resourceNames": ["demo-train", "demo-report"],
-            "verbs": ["get", "patch"],
+            "verbs": ["patch"],
         }
     ]
     (account,) = [tree for tree in made if tree["kind"] == "ServiceAccount"]
@@ -268,19 +268,24 @@ def test_what_was_submitted_is_told_in_the_output_and_not_submitted_twice_while_
     assert held.jobs["detect"] == "first"
     assert held.jobs["catalog"] == held.jobs["report"] == "first-report"
 
-    def again(job_status, active):
+    def again(job_status, ended):
         items = [
             {"kind": "DaskJob", "status": {"jobStatus": job_status}},
-            {"kind": "Job", "status": {"active": active}},
+            {"kind": "Job", "spec": {"parallelism": 0}},
+            {
+                "kind": "Job",
+                "spec": {"parallelism": 1},
+                "status": {"conditions": [{"type": ended}] if ended else []},
+            },
         ]
         (cluster / "held.json").write_text(json.dumps({"items": items}))
         return CliRunner().invoke(main, [*command, "second"])
 
-    for status, active in (("Running", 0), ("Successful", 1)):
-        told = again(status, active)
+    for status, ended in (("Running", "Complete"), ("Successful", "")):  # between two tries there is no pod
+        told = again(status, ended)
         assert told.exit_code == 1
         assert "first is still under way" in told.stderr
-    assert again("Failed", 0).exit_code == 0
+    assert again("Failed", "Failed").exit_code == 0
     assert read_submission(output_of(load(in_a_bucket))).jobs["detect"] == "second"
 
 
@@ -377,7 +382,11 @@ def test_a_name_that_kubernetes_does_not_take_is_told(name):
 
 @pytest.mark.parametrize("stem", ["run", "Rock_falls 2024 (Luhu), all stations, second try", "Ä", "1"])
 def test_a_run_file_s_name_makes_a_name_that_kubernetes_takes(stem):
-    assert prepare(settings(), name=name_of(stem), unseen=True)
+    name = name_of(stem)
+    assert prepare(settings(), name=name, unseen=True)
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", f"{name}-scheduler"), (
+        "a Service's name begins with a letter"
+    )
 
 
 STUB = """#!{python}
@@ -389,6 +398,7 @@ if sys.argv[1] == "get":
     sys.exit(print((here / "held.json").read_text()))
 (here / "given.yaml").write_text(sys.stdin.read())
 if (here / "refuses").exists() and (here / "refuses").read_text() in " ".join(sys.argv):
+    print("configmap/mine")
     sys.exit("Error from server (Forbidden): exceeded quota")
 """
 
@@ -440,8 +450,9 @@ def test_what_the_cluster_refuses_is_shown(cluster, tmp_path, refuses, calls):
 def test_of_what_is_refused_half_way_nothing_is_left(cluster, tmp_path):
     (cluster / "refuses").write_text("create --filename")
     assert submit(tmp_path).exit_code == 1
-    calls = [line.split()[0] for line in (cluster / "calls").read_text().splitlines()]
-    assert calls == ["create", "create", "delete"]
+    calls = (cluster / "calls").read_text().splitlines()
+    assert [line.split()[0] for line in calls] == ["create", "create", "delete"]
+    assert calls[-1].split()[-1] == "configmap/mine", "what another has made stays"
 
 
 def test_without_kubectl_it_says_what_is_missing(tmp_path, monkeypatch):
@@ -481,7 +492,13 @@ def test_a_pod_starts_the_next_job_when_its_stage_has_ended_well(pod):
 @pytest.mark.parametrize("code", [1, 3, 137])
 def test_a_stage_that_failed_starts_nothing_and_the_pod_ends_with_its_code(pod, code):
     assert pod(f"exit {code}", "detect run.yaml", "release demo-train") == code
-    assert pod.calls() == ["detect run.yaml"]
+    assert pod.calls()[0] == "detect run.yaml"
+    assert [call.split()[:2] for call in pod.calls()[1:]] == [["note-failure", "detect"]]
+
+
+def test_a_job_that_could_not_be_started_is_told_of_where_its_stage_is_looked_for(pod):
+    assert pod("case $1 in release) exit 1 ;; esac", "detect run.yaml", "release demo-train") == 1
+    assert pod.calls()[-1].split()[:2] == ["note-failure", "train"]
 
 
 def test_an_output_that_a_dead_pod_still_holds_is_asked_for_again(pod):

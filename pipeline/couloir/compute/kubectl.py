@@ -27,11 +27,12 @@ def create(objects: Sequence[dict[str, Any]]) -> None:
     """
     text = as_yaml(objects)
     _kubectl(["create", "--dry-run=server", "--filename=-", "--output=name"], text)
-    try:
-        _kubectl(["create", "--filename=-", "--output=name"], text)
-    except ClusterError:
-        _kubectl(["delete", "--ignore-not-found", "--wait=false", "--filename=-"], text)
-        raise
+    told = _call(["create", "--filename=-", "--output=name"], text)
+    if told.returncode:
+        if made := told.stdout.split():
+            namespace = objects[0]["metadata"]["namespace"]
+            _call(["delete", "--namespace", namespace, "--ignore-not-found", "--wait=false", *made])
+        raise _refusal(told)
 
 
 def is_under_way(namespace: str, run: str) -> bool:
@@ -39,23 +40,37 @@ def is_under_way(namespace: str, run: str) -> bool:
     chosen = ["--namespace", namespace, "--selector", f"{LABEL}={run}"]
     try:
         told = _kubectl(["get", "daskjob,job", *chosen, "--output=json"])
-        status = [(tree["kind"], tree.get("status", {})) for tree in json.loads(told)["items"]]
+        held = json.loads(told)["items"]
     except (ClusterError, ValueError, KeyError):
         return False
-    return any(
-        held.get("jobStatus") not in ("Successful", "Failed") if kind == "DaskJob" else held.get("active", 0) > 0
-        for kind, held in status
-    )
+    return any(_is_under_way(tree) for tree in held)
+
+
+def _is_under_way(tree: dict[str, Any]) -> bool:
+    """Say whether a DaskJob or a Job may still have pods; between two tries of a Job there is none."""
+    status = tree.get("status", {})
+    if tree["kind"] == "DaskJob":
+        return status.get("jobStatus") not in ("Successful", "Failed")
+    ended = any(each["type"] in ("Complete", "Failed") for each in status.get("conditions", ()))
+    return tree.get("spec", {}).get("parallelism", 0) > 0 and not ended
 
 
 def _kubectl(arguments: Sequence[str], given: str = "") -> str:
+    told = _call(arguments, given)
+    if told.returncode:
+        raise _refusal(told)
+    return told.stdout
+
+
+def _call(arguments: Sequence[str], given: str = "") -> "subprocess.CompletedProcess[str]":
     path = shutil.which("kubectl")
     if path is None:
         raise ClusterError("there is no kubectl here: install it, and log in to the cluster; see kubectl version")
-    told = subprocess.run([path, *arguments], input=given, capture_output=True, text=True, check=False)  # noqa: S603
-    if told.returncode:
-        raise ClusterError(f"Kubernetes refuses the run:\n{told.stderr.strip()}\nSee it all with --dry-run.")
-    return told.stdout
+    return subprocess.run([path, *arguments], input=given, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def _refusal(told: "subprocess.CompletedProcess[str]") -> ClusterError:
+    return ClusterError(f"Kubernetes refuses the run:\n{told.stderr.strip()}\nSee it all with --dry-run.")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -11,8 +11,8 @@ _SMALL = 4096
 """Memory of pods that look after others, or write tables, asked for and at most, MiB."""
 _NANNY = 300
 """What looks after a worker takes beside it, MiB."""
-_FOR_GOOD = [1, 2, 3]
-"""Exit codes of what does not go better another time."""
+_FOR_GOOD = [1, 2, 3, 75]
+"""Exit codes of what does not go better another time; the pod itself has tried again and again what gives 75."""
 _PORTS = [
     {"name": "tcp-comm", "protocol": "TCP", "port": PORT, "targetPort": "tcp-comm"},
     {"name": "http-dashboard", "protocol": "TCP", "port": 8787, "targetPort": "http-dashboard"},

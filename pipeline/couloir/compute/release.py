@@ -8,13 +8,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from couloir.errors import ClusterError
+from couloir.errors import ClusterError, LostClusterError
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token, its namespace, and the certificate of those it speaks with."""
 _ATTEMPT_S = 15.0
 _PAUSE_S = 2.0
-_BUSY = 429
+_ANOTHER_TIME = (408, 409, 429)
+"""Answers that may be others a moment later: too slow, in conflict, too many requests."""
 
 
 def release(job: str, *, account: Path = ACCOUNT, patience_s: float = 120.0) -> None:
@@ -33,6 +34,8 @@ def release(job: str, *, account: Path = ACCOUNT, patience_s: float = 120.0) -> 
     ------
     ClusterError
         When this is no pod with a token, or Kubernetes refuses.
+    LostClusterError
+        When Kubernetes does not answer.
     """
     request, context = _request(job, account)
     end = time.monotonic() + patience_s
@@ -42,12 +45,12 @@ def release(job: str, *, account: Path = ACCOUNT, patience_s: float = 120.0) -> 
             return
         except urllib.error.HTTPError as error:
             told = _told(error)
-            if error.code < 500 and error.code != _BUSY:
+            if error.code < 500 and error.code not in _ANOTHER_TIME:
                 raise ClusterError(f"Kubernetes does not let job {job} begin: {told}") from error
         except OSError as error:
             told = str(getattr(error, "reason", error))
         if time.monotonic() > end:
-            raise ClusterError(f"Kubernetes does not answer, so that job {job} does not begin: {told}")
+            raise LostClusterError(f"Kubernetes does not answer, so that job {job} does not begin: {told}")
         time.sleep(_PAUSE_S)
 
 

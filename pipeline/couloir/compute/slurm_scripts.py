@@ -204,6 +204,7 @@ follow() {{
     local code=0
     [ -z "$told" ] || again 143
     "$@" & work=$!
+    [ -z "$told" ] || {stop}  # told between the two
     wait $work || code=$?
     while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
     work=''

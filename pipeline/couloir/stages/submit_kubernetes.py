@@ -76,9 +76,10 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False, unseen: bool = 
         When the output holds what other settings made, and nobody said `redo`.
     """
     site = config.compute.kubernetes
-    if not is_label(name) or len(name) > LONGEST_NAME:
+    if not (is_label(name) and name[0].isalpha() and len(name) <= LONGEST_NAME):  # a Service is named by it
         raise ConfigError(
-            f"--name {name}: expected at most {LONGEST_NAME} of a-z, 0-9 and - within, as Kubernetes wants names"
+            f"--name {name}: expected at most {LONGEST_NAME} of a-z, 0-9 and - within, a letter first, as "
+            "Kubernetes wants names"
         )
     images = _images(config)
     _refuse_paths(config)
@@ -135,9 +136,11 @@ def _refuse_twice(made: Prepared) -> None:
 
 def name_of(stem: str) -> str:
     """Make a name for a run's objects from that of its run file, and of the time."""
-    word = re.sub(r"[^a-z0-9]+", "-", stem.lower())[: LONGEST_NAME - 16].strip("-")
+    word = re.sub(r"[^a-z0-9]+", "-", stem.lower())[: LONGEST_NAME - 20].strip("-")
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{word}-{stamp}".strip("-")
+    if not word[:1].isalpha():  # as a Service's name must begin
+        word = f"run-{word}".strip("-")
+    return f"{word}-{stamp}"
 
 
 def _images(config: RunConfig) -> tuple[str, str]:

@@ -259,6 +259,8 @@ def note_failure(output: Location, stage: str, reason: str) -> None:
         What the cluster's job knows of it.
     """
     (job, restarts), told = cluster_job(os.environ), read_progress(output, stage)
+    if told is not None and told.job != job and told.state == "running":  # another works on it
+        return
     if told is None or told.job != job:
         here = Holder.here()
         told = Progress(stage, "running", since=_now(), updated=time.time(), user=here.user, host=here.host)
