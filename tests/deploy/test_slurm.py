@@ -125,12 +125,12 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
     jobs = submit(slurm, tmp_path)
     assert list(jobs) == ["detect", "train", "report"]
     assert slurm.state(jobs["train"]) == "PENDING"
+    (place,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120, every=0.05)
+    slurm.wait_for(lambda: '"tls://' in place.read_text(), 5, every=0.05)
     twice = couloir(tmp_path, "submit", "slurm", "run.yaml", code=1).stderr
     assert f"jobs {', '.join(jobs.values())} still wait or run" in twice
     standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json").stdout)
     assert f"SLURM job {jobs['train']}" in json.dumps(standing)
-    (address,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120)
-    assert '"tls://' in address.read_text()
     wait_for_end(slurm, tmp_path, jobs["report"], "report")
     assert "Partition=gpu" in slurm.call("scontrol", "show", "job", jobs["train"])
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
@@ -174,7 +174,7 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
         psutil.Process(slurm.script(number)).children()[0].kill()
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
     if mishap == "node lost":
-        slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
+        slurm.wait_for(lambda: slurm.resume(node), 60)
     wait_for_end(slurm, tmp_path, number, "detect")
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
     slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 120)  # those of the killed run end by themselves

@@ -9,7 +9,8 @@ import s3server
 import yaml
 from click.testing import CliRunner
 
-from couloir.cli import EXIT_AGAIN, main
+from couloir.cli import main
+from couloir.errors import EXIT_AGAIN
 from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import read_outcomes

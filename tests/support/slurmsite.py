@@ -37,7 +37,7 @@ ReturnToService=2
 SlurmdParameters=config_overrides
 SlurmctldTimeout=30
 SlurmdTimeout=30
-KillWait=5
+KillWait=20
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=1
 SelectType=select/cons_tres
@@ -118,6 +118,13 @@ class SlurmSite:
                 raise TimeoutError(f"{what} did not come about in {seconds} s; {self.call('squeue')}")
             time.sleep(every)
         return found
+
+    def resume(self, node: str) -> bool:
+        """Take a node that was down into use again; one that still ends a job is not to be had yet."""
+        command = ["scontrol", "update", f"nodename={node}", "state=resume"]
+        environment = os.environ | self.environment
+        subprocess.run(command, env=environment, capture_output=True, check=False)
+        return "idle" in self.call("sinfo", "-h", "-n", node, "-p", "cpu", "-o", "%T")
 
     def warn(self, number: str) -> None:
         """Tell a job's script that its time is nearly up, as `--signal=B:TERM` does."""

@@ -39,8 +39,8 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     config = load(run_file, overrides)
     with joined(config.compute) as compute, jobs.job(config, redo=redo) as job:
         outcomes = jobs.detect(job, compute)
-    show_cost(outcomes)
-    check_failures(config, outcomes)
+        show_cost(outcomes)
+        check_failures(config, outcomes)
 
 
 @click.command()
