@@ -23,6 +23,7 @@ import psutil
 
 from couloir.errors import HeldError
 from couloir.storage import Patience
+from couloir.store.cluster_job import slurm_job
 from couloir.store.location import Location
 
 FOLDER = "hold"
@@ -76,6 +77,7 @@ class Holder:
     @classmethod
     def here(cls) -> Self:
         """Describe this process."""
+        job, restart = _job()
         return cls(
             token=uuid.uuid4().hex,
             user=_user(),
@@ -85,8 +87,8 @@ class Holder:
             born=psutil.Process().create_time(),
             since=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             sign=time.time(),
-            job=_job(),
-            restart=_restart(),
+            job=job,
+            restart=restart,
         )
 
     def __str__(self) -> str:
@@ -95,7 +97,8 @@ class Holder:
     @property
     def is_gone(self) -> bool:
         """Whether it is known to have died: a process of this machine that is no more, or of this job's past."""
-        if self.job and self.job == _job() and self.restart < _restart():
+        job, restart = _job()
+        if self.job and self.job == job and self.restart < restart:
             return True
         if self.machine != _machine():
             return False
@@ -291,12 +294,7 @@ def _machine() -> str:
     return " ".join(parts)
 
 
-def _job() -> str:
-    """Name the SLURM job that this process belongs to, if any."""
-    number = os.environ.get("SLURM_JOB_ID", "")
-    return f"{os.environ.get('SLURM_CLUSTER_NAME', 'slurm')} {number}" if number else ""
-
-
-def _restart() -> int:
-    number = os.environ.get("SLURM_RESTART_COUNT", "0")
-    return int(number) if number.isdigit() else 0
+def _job() -> tuple[str, int]:
+    """Name the SLURM job that this process belongs to, if any, and say how often it was begun again."""
+    number, again = slurm_job(os.environ) or ("", 0)
+    return (f"{os.environ.get('SLURM_CLUSTER_NAME', 'slurm')} {number}" if number else "", again)

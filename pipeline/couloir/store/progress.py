@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from couloir.errors import CouloirError, HeldError, Terminated
 from couloir.storage import Patience
+from couloir.store.cluster_job import cluster_job
 from couloir.store.hold import Holder
 from couloir.store.location import Location
 
@@ -217,23 +218,7 @@ def recording(output: Location, stage: str, *, holder: Holder, every_s: float = 
     every_s : float, optional
         Time between two writings, s.
     """
-    job, restarts = cluster_job(os.environ)
-    recorder = Recorder(
-        output,
-        Progress(
-            stage,
-            "running",
-            since=_now(),
-            updated=time.time(),
-            token=holder.token,
-            user=holder.user,
-            host=holder.host,
-            pid=holder.pid,
-            job=job,
-            restarts=restarts,
-        ),
-        every_s=every_s,
-    )
+    recorder = Recorder(output, replace(_begun(stage, holder), token=holder.token), every_s=every_s)
     try:
         yield recorder
     except HeldError:  # another run holds the output: it tells now
@@ -258,27 +243,15 @@ def note_failure(output: Location, stage: str, reason: str) -> None:
     reason : str
         What the cluster's job knows of it.
     """
-    (job, restarts), told = cluster_job(os.environ), read_progress(output, stage)
-    if told is not None and told.job != job and told.state == "running":  # another works on it
-        return
-    if told is None or told.job != job:
-        here = Holder.here()
-        told = Progress(stage, "running", since=_now(), updated=time.time(), user=here.user, host=here.host)
-        told = replace(told, pid=here.pid, job=job, restarts=restarts)
+    told, mine = read_progress(output, stage), _begun(stage, Holder.here())
+    if told is None or told.job != mine.job:
+        if told is not None and told.state == "running":  # another works on it
+            return
+        told = mine
     elif told.state in ("done", "failed"):
         return
     ended = replace(told, state="failed", reason=reason[:_LONGEST], until=_now(), updated=time.time())
     _write(_place(output, stage), ended)
-
-
-def cluster_job(environment: Mapping[str, str]) -> tuple[str, int]:
-    """Name the cluster's job that a process is part of, if any, and say how often that was begun again."""
-    if number := environment.get("SLURM_JOB_ID"):
-        again = environment.get("SLURM_RESTART_COUNT", "")
-        return f"SLURM job {number}", int(again) if again.isdigit() else 0
-    if "KUBERNETES_SERVICE_HOST" in environment:
-        return f"pod {environment.get('HOSTNAME', '')}".rstrip(), 0
-    return "", 0
 
 
 def read_progress(output: Location, stage: str) -> Progress | None:
@@ -290,6 +263,13 @@ def read_progress(output: Location, stage: str) -> Progress | None:
         return Progress(**{name: value for name, value in held.items() if name in known})
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _begun(stage: str, holder: Holder) -> Progress:
+    """Say that a stage is worked on from now on, and by whom."""
+    job, restarts = cluster_job(os.environ)
+    who = Progress(stage, "running", since=_now(), updated=time.time(), job=job, restarts=restarts)
+    return replace(who, user=holder.user, host=holder.host, pid=holder.pid)
 
 
 def _place(output: Location, stage: str) -> Location:
