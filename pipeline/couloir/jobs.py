@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from couloir.terminal import (
 
 if TYPE_CHECKING:
     from couloir.config import ComputeConfig, RunConfig
-    from couloir.identifiers import StationDay
     from couloir.stages.plan import Plan
     from couloir.store.hold import Hold
     from couloir.store.outcomes import Outcome
@@ -104,10 +103,11 @@ def run_all(config: "RunConfig", *, redo: bool = False) -> None:
 def detect(job: Job, compute: "ComputeConfig") -> "list[Outcome]":
     """Detect on some workers, and show how many station-days came to what."""
     from couloir.compute import open_pool
+    from couloir.stages.day_count import DayCount
     from couloir.stages.detect import detect as detect_days
 
     with _recording(job.hold, "detect") as record, progress_bar() as bar:
-        count = _DayCount(record, job.plan.station_days)
+        count = DayCount(record, job.plan.station_days)
         record.tell(0, count.total, phase="start", unit=count.unit, remark="waiting for workers")
         task = bar.add_task("detect", total=count.total, note="")
 
@@ -129,36 +129,6 @@ def detect(job: Job, compute: "ComputeConfig") -> "list[Outcome]":
             )
     show_outcomes(outcomes)
     return outcomes
-
-
-@dataclass
-class _DayCount:
-    """Count the station-days of a detection; those that an earlier run completed are told before any other."""
-
-    record: "Recorder"
-    total: int
-    before: int = 0
-    worked: int = 0
-    counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("written", "events", "bytes", "failed"), 0)
-    )
-    unit = "station-days"
-
-    def complete(self, outcome: "Outcome") -> None:
-        """Count one whose block is complete."""
-        self.before += not self.worked
-        told = {"written": 1, "events": outcome.events, "bytes": outcome.read_bytes, "failed": outcome.failed}
-        self.counts = {name: number + told[name] for name, number in self.counts.items()}
-        self._tell()
-
-    def work(self, _: "StationDay") -> None:
-        """Count one that was worked on now."""
-        self.worked += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        done = self.before + self.worked
-        self.record.tell(done, self.total, unit=self.unit, before=self.before, counts=self.counts)
 
 
 def train(job: Job, *, replace_imported: bool = False) -> None:
@@ -268,41 +238,6 @@ def show_model(config: "RunConfig") -> None:
     from couloir.terminal import show_card
 
     show_card(read_card(config))
-
-
-def submit_to_slurm(config: "RunConfig", *, name: str, redo: bool, dry_run: bool) -> None:
-    """Submit the stages as jobs, or show what they would be."""
-    from couloir.stages.plan import plan
-    from couloir.stages.submit import prepare
-    from couloir.stages.submit import submit as submit_jobs
-
-    with console.status("plan"):
-        made = prepare(config, plan(config), name=name, redo=redo)
-    if dry_run:
-        files = {"run.yaml": made.run_file} | {f"{script.name}.sh": script.text for script in made.scripts}
-        for file, text in files.items():
-            click.echo(f"==> {made.folder.path / file} <==\n{text}")
-        return
-    submit_jobs(made, tell=lambda stage, number: console.print(f"{stage}: job {number}"))
-    click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
-
-
-def submit_to_kubernetes(config: "RunConfig", *, name: str, redo: bool, unseen: bool, dry_run: bool) -> None:
-    """Submit the stages as objects of Kubernetes, or show what they would be."""
-    from couloir.stages.submit_kubernetes import prepare
-    from couloir.stages.submit_kubernetes import submit as submit_objects
-
-    with console.status("plan"):
-        made = prepare(config, name=name, redo=redo, unseen=unseen)
-    if dry_run:
-        click.echo(made.text, nl=False)
-        return
-    submit_objects(made)
-    for stage, job_name in made.run.jobs.items():
-        console.print(f"{stage}: {'job' if stage != 'detect' else 'DaskJob'} {job_name}")
-    click.echo(
-        f"Its pods: {made.run.kubectl('get pods')}\nIts logs: {made.run.kubectl('logs')} --prefix --tail=-1"
-    )
 
 
 def report(job: Job) -> None:

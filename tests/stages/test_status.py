@@ -15,8 +15,9 @@ from couloir.cli import main
 from couloir.config import RunConfig
 from couloir.errors import EXIT_FAILURES, CouloirWarning, MissingStageError
 from couloir.identifiers import BandId, Block, StationDay
-from couloir.jobs import _DayCount, run_all
+from couloir.jobs import run_all
 from couloir.runfile import dump
+from couloir.stages.day_count import DayCount
 from couloir.stages.detect import detect
 from couloir.stages.judging import Look
 from couloir.stages.plan import plan
@@ -217,7 +218,7 @@ def test_the_count_of_a_resumed_detection_keeps_apart_what_was_complete_before(t
     )
     place = Location(str(tmp_path))
     with recording(place, "detect", holder=holder) as record:
-        count = _DayCount(record, 5)
+        count = DayCount(record, 5)
         for day in days[:3]:
             count.complete(Outcome(day, "ok", events=2))
         assert record.now().rate is None

@@ -36,10 +36,21 @@ def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int 
     compute.slurm of the run file describes the site. Reads the archive's listing. Writes scripts, settings and
     certificates to compute.slurm.folder, which the jobs write their logs to.
     """
-    from couloir import jobs
+    from couloir.stages.plan import plan
+    from couloir.stages.submit import prepare
+    from couloir.stages.submit import submit as submit_jobs
+    from couloir.terminal import console
 
     config = load(run_file, with_seeds(overrides, seeds))
-    jobs.submit_to_slurm(config, name=run_file.stem, redo=redo, dry_run=dry_run)
+    with console.status("plan"):
+        made = prepare(config, plan(config), name=run_file.stem, redo=redo)
+    if dry_run:
+        files = {"run.yaml": made.run_file} | {f"{script.name}.sh": script.text for script in made.scripts}
+        for file, text in files.items():
+            click.echo(f"==> {made.folder.path / file} <==\n{text}")
+        return
+    submit_jobs(made, tell=lambda stage, number: console.print(f"{stage}: job {number}"))
+    click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
 
 
 @submit.command()
@@ -68,12 +79,23 @@ def kubernetes(
     Reads the archive's listing. Creates objects by kubectl: detection is a DaskJob of Dask's operator, which must
     be installed; training and report are jobs that have no pod until the stage before them is done.
     """
-    from couloir import jobs
-    from couloir.stages.submit_kubernetes import name_of
+    from couloir.stages.submit_kubernetes import name_of, prepare
+    from couloir.stages.submit_kubernetes import submit as submit_objects
+    from couloir.terminal import console
 
     config = load(run_file, with_seeds(overrides, seeds))
     name = name_of(run_file.stem) if name is None else name
-    jobs.submit_to_kubernetes(config, name=name, redo=redo, unseen=unseen, dry_run=dry_run)
+    with console.status("plan"):
+        made = prepare(config, name=name, redo=redo, unseen=unseen)
+    if dry_run:
+        click.echo(made.text, nl=False)
+        return
+    submit_objects(made)
+    for stage, job_name in made.run.jobs.items():
+        console.print(f"{stage}: {'job' if stage != 'detect' else 'DaskJob'} {job_name}")
+    click.echo(
+        f"Its pods: {made.run.kubectl('get pods')}\nIts logs: {made.run.kubectl('logs')} --prefix --tail=-1"
+    )
 
 
 @click.command(hidden=True)
