@@ -78,8 +78,3 @@ def labelled(run: Run, version: str, kind: str, name: str, *, component: str = "
     }
     metadata = {"name": name, "namespace": run.site.namespace, "labels": labels}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
-
-
-def mebibytes(gigabytes: float) -> int:
-    """Give memory in Kubernetes' units, MiB."""
-    return round(gigabytes * 1e9 / 2**20)

@@ -1,7 +1,8 @@
 """Describe the stages of a run on Kubernetes: detection as a DaskJob, training and report as jobs that wait."""
 
 from couloir.compute.dask_pool import AHEAD, SETTINGS, WORKER_ENVIRONMENT
-from couloir.compute.kubernetes_run import PORT, Run, labelled, mebibytes, scheduler_address
+from couloir.compute.kubernetes_run import PORT, Run, labelled, scheduler_address
+from couloir.compute.memory import mebibytes
 from couloir.compute.pods import RUN_FILE, STAGE_SCRIPT, TLS_FOLDER, Size, Task, Tree, pod_spec
 from couloir.compute.tls import CERTIFICATE, KEY
 

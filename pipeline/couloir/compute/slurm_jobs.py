@@ -8,6 +8,7 @@ from typing import Any
 from distributed import Client
 
 from couloir.compute.dask_pool import AHEAD, ANSWER_S, WORKER_ENVIRONMENT, DaskPool, settings
+from couloir.compute.memory import mebibytes
 from couloir.compute.slurm import Script, check_script, queued_jobs
 from couloir.compute.tls import make_certificate, security_of
 from couloir.compute.turns import TakeTurns
@@ -32,13 +33,12 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
         Where the jobs write what they print.
     """
     slurm, memory = config.slurm, asked_mebibytes(config)
-    environment = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
     return {
         "queue": slurm.partition,
         "account": slurm.account,
         "walltime": slurm.walltime,
         "job_extra_directives": [*([f"--qos={slurm.qos}"] if slurm.qos else []), *slurm.directives],
-        "job_script_prologue": [*environment, *slurm.prologue],
+        "job_script_prologue": [*exports(), *slurm.prologue],
         "cores": 1 + AHEAD,  # threads, most of which wait for bytes
         "processes": 1,
         "job_cpu": slurm.cores,
@@ -57,15 +57,15 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
     }
 
 
-def asked_mebibytes(config: ComputeConfig) -> int | None:
-    """Give the memory that is asked for each worker, MiB: Dask restarts a worker before SLURM kills it."""
+def asked_mebibytes(config: ComputeConfig) -> int:
+    """Give the memory asked for each worker, MiB; Dask restarts one before SLURM kills it. 0 asks for none."""
     asked = config.slurm.job_memory_gb
     return mebibytes(1.25 * config.memory_gb if asked is None else asked)
 
 
-def mebibytes(gigabytes: float) -> int | None:
-    """Turn GB into SLURM's MiB; nothing where 0 says to ask for none."""
-    return round(gigabytes * 1e9 / 2**20) or None
+def exports() -> list[str]:
+    """Write in shell what a worker's process must find in its environment."""
+    return [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
 
 
 class SlurmJobsPool(DaskPool):

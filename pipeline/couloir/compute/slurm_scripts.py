@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from couloir.compute.dask_pool import WORKER_ENVIRONMENT
+from couloir.compute.memory import mebibytes
 from couloir.compute.slurm import Script
-from couloir.compute.slurm_jobs import asked_mebibytes, mebibytes
+from couloir.compute.slurm_jobs import asked_mebibytes, exports
 from couloir.compute.slurm_tasks import meeting_place
 from couloir.config import ComputeConfig
 from couloir.errors import EXIT_AGAIN
@@ -63,16 +63,15 @@ def detection_script(
         place = meeting_place("$SLURM_JOB_ID", "${SLURM_RESTART_COUNT:-0}")
         ways = {"stop": _STOP_TASKS, "said": f"{place}.ended"}
     else:
-        size = ["--ntasks=1", f"--cpus-per-task={slurm.cores}", *_memory(_SMALL_MB if asked else None)]
+        size = ["--ntasks=1", f"--cpus-per-task={slurm.cores}", *_memory(_SMALL_MB if asked else 0)]
         start, ways = couloir, {}
-    environment = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
     return _script(
         "detect",
         folder,
         slurm,
         couloir=couloir,
         head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
-        setup=[*environment, *slurm.prologue],
+        setup=[*exports(), *slurm.prologue],
         commands=[f"{start} detect run.yaml {shlex.join(options)}".rstrip()],
         followers=followers,
         **ways,
@@ -105,7 +104,7 @@ def report_script(slurm: SlurmConfig, folder: JobFolder, *, stages: Sequence[str
     training = slurm.training
     couloir = _couloir(slurm, folder, training.image or slurm.image)
     trains = mebibytes(training.memory_gb)
-    memory = _memory(max(_SMALL_MB, trains // 2) if trains else None)
+    memory = _memory(max(_SMALL_MB, trains // 2) if trains else 0)
     size = ["--ntasks=1", f"--cpus-per-task={training.cores}", *memory]
     return _script(
         "report",
@@ -125,8 +124,8 @@ def _place(slurm: SlurmConfig, training: SlurmTraining | None, walltime: str) ->
     return [*given, f"--time={walltime}", "--requeue", f"--signal=B:TERM@{slurm.warn_s}"]
 
 
-def _memory(mebibytes: int | None) -> list[str]:
-    return [f"--mem={mebibytes}M"] if mebibytes else []
+def _memory(asked: int) -> list[str]:
+    return [f"--mem={asked}M"] if asked else []
 
 
 def _script(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from couloir.compute.kubectl import as_yaml, create, is_under_way
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
-from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, mebibytes, scheduler_address
+from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, scheduler_address
+from couloir.compute.memory import mebibytes
 from couloir.compute.pods import TLS_FOLDER
 from couloir.config import RunConfig
 from couloir.errors import ClusterError, ConfigError
