@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import shutil
 import time
-import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from click.testing import CliRunner
 
 from couloir.cli import main
 from couloir.config import RunConfig
-from couloir.errors import EXIT_FAILURES, CouloirWarning, MissingStageError
+from couloir.errors import EXIT_FAILURES, MissingStageError
 from couloir.identifiers import BandId, Block, StationDay
-from couloir.jobs import run_all
 from couloir.runfile import dump
 from couloir.stages.day_count import DayCount
 from couloir.stages.detect import detect
@@ -31,7 +29,8 @@ from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 from couloir.store.progress import Progress, read_progress, recording
 from couloir.store.submission import Submission, write_submission
 
-from .conftest import FIRST, SECOND, SerialPool, Station, make_config
+from .conftest import FIRST, SECOND, SerialPool, make_config
+from .two_months import run_to_its_end
 
 NOW = time.time()
 BEFORE, THIS, LATER = "before", "this", "later"
@@ -235,19 +234,7 @@ def test_the_count_of_a_resumed_detection_keeps_apart_what_was_complete_before(t
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A whole run on two station-months, its training cut to almost nothing."""
-    root = tmp_path_factory.mktemp("status")
-    station = Station(root / "archive")
-    for hour in range(1, 12):
-        station.burst(f"2024-01-31T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
-        station.burst(f"2024-02-01T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
-    station.write()
-    short = {"clusters": 2, "filters": [4, 4], "latent": 4, "batch": 8, "epochs": 1, "max_iterations": 2}
-    train = {**short, "kmeans_starts": 1}
-    config = make_config(station.root, root / "output", train=train, compute={"kind": "serial"})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CouloirWarning)  # so short a training collapses
-        run_all(config)
-    return config
+    return run_to_its_end(tmp_path_factory.mktemp("status"))
 
 
 def of_output(config: RunConfig, url) -> RunConfig:

@@ -2,23 +2,21 @@
 
 import io
 import shutil
-import warnings
 from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from couloir.errors import CouloirWarning, MissingStageError
+from couloir.errors import MissingStageError
 from couloir.identifiers import Block
-from couloir.jobs import run_all
 from couloir.stages.settings import output_of
 from couloir.stages.verify import verify
 from couloir.store.location import Location
 from couloir.store.outcomes import read_outcomes, write_outcomes
 from couloir.store.sealed import Checksum, seal, unseal
 
-from .conftest import Station, make_config
+from .two_months import run_to_its_end
 
 OF_RUNS = ("hold/", "progress/")
 
@@ -36,24 +34,7 @@ def checked(config, output):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A whole run on two station-months, its training cut to almost nothing."""
-    root = tmp_path_factory.mktemp("verify")
-    station = Station(root / "archive")
-    for hour in range(1, 12):
-        station.burst(f"2024-01-31T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
-        station.burst(f"2024-02-01T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
-    station.write()
-    short = {"clusters": 2, "filters": [4, 4], "latent": 4, "batch": 8, "epochs": 1, "max_iterations": 2}
-    config = make_config(
-        station.root,
-        root / "output",
-        train={**short, "kmeans_starts": 1},
-        compute={"kind": "serial"},
-        catalog={"quakeml": True},
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CouloirWarning)  # so short a training collapses
-        run_all(config)
-    return config
+    return run_to_its_end(tmp_path_factory.mktemp("verify"), catalog={"quakeml": True})
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import shutil
 import warnings
 
 from couloir.errors import CouloirWarning
+from couloir.jobs import run_all
 from couloir.stages.detect import detect
 from couloir.stages.plan import plan
 from couloir.stages.report import report
@@ -34,6 +35,21 @@ def detect_quietly(root, output, **sections):
     detect(config, made.inventory, SerialPool(), progress=lambda outcome: None)
     keep_settings(config)
     return config, open_archive(config, made)
+
+
+def run_to_its_end(root, **sections):
+    """Run all stages on two months with eleven bursts each, the training cut to almost nothing."""
+    station = Station(root / "archive")
+    for hour in range(1, 12):
+        station.burst(f"2024-01-31T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
+        station.burst(f"2024-02-01T{hour:02d}:00:00", amplitude=3_000.0 + 200 * hour)
+    station.write()
+    short = TRAIN | {"clusters": 2}
+    config = make_config(station.root, root / "output", train=short, compute={"kind": "serial"}, **sections)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CouloirWarning)  # so short a training collapses
+        run_all(config)
+    return config
 
 
 def copy_of(config, output):
