@@ -13,7 +13,9 @@ CATALOG_AGAIN = "Remove it and run `couloir catalog` again."
 """What to do about a damaged document of the catalog."""
 
 
-def read_document(place: Location, build: Callable[[Any], T], *, remedy: str) -> T | None:
+def read_document(
+    place: Location, build: Callable[[Any], T], *, remedy: str, parse: Callable[[bytes], Any] = json.loads
+) -> T | None:
     """Read a document; None where there is none.
 
     Parameters
@@ -23,6 +25,8 @@ def read_document(place: Location, build: Callable[[Any], T], *, remedy: str) ->
         Makes of what the JSON holds what is wanted of it.
     remedy : str
         What a user can do about a damaged one: a sentence.
+    parse : callable
+        Reads the bytes: JSON, or with `couloir.store.sealed.unseal` JSON that carries its checksum.
 
     Raises
     ------
@@ -33,6 +37,6 @@ def read_document(place: Location, build: Callable[[Any], T], *, remedy: str) ->
     if data is None:
         return None
     try:
-        return build(json.loads(data))
+        return build(parse(data))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DamagedError(f"{place} is damaged ({type(error).__name__}: {error}). {remedy}") from error

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from couloir.errors import DamagedError
+from couloir.store.documents import read_document
 from couloir.store.location import Location
 from couloir.store.sealed import seal, unseal
 
@@ -66,15 +66,12 @@ def read_submission(output: Location) -> Submission | None:
     DamagedError
         When it is not as it was written.
     """
-    data = (output / NAME).read_bytes()
-    if data is None:
-        return None
-    try:
-        held = Submission(**unseal(data))
-        if held.cluster not in _NAMES:
-            raise ValueError(f"it names the cluster {held.cluster!r}")
-        return held
-    except (ValueError, TypeError) as error:
-        raise DamagedError(
-            f"{output / NAME} is damaged ({error}). Remove it: it only says which jobs were submitted."
-        ) from error
+    remedy = "Remove it: it only says which jobs were submitted."
+    return read_document(output / NAME, _build, remedy=remedy, parse=unseal)
+
+
+def _build(held: dict[str, Any]) -> Submission:
+    submission = Submission(**held)
+    if submission.cluster not in _NAMES:
+        raise ValueError(f"it names the cluster {submission.cluster!r}")
+    return submission
