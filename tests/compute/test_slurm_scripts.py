@@ -224,3 +224,10 @@ def test_a_stage_that_was_told_to_stop_was_not_killed_however_it_ended(tmp_path)
     for _ in range(5):
         assert "asked: requeue" in followed(script, tmp_path, code=137, before="kill -TERM $$").stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_that_stopped_in_order_was_not_killed_whoever_told_it(tmp_path):
+    script = training_script(SlurmConfig(), FOLDER)
+    for _ in range(5):
+        assert "asked: requeue" in followed(script, tmp_path, code=143).stdout
+    assert not list(tmp_path.iterdir())
