@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,3 +87,21 @@ def test_transform_is_that_of_scipy(logs, exponent):
 def test_transform_with_lambda_zero_is_the_logarithm():
     rows = np.array([[-3.0, 0.0, 2.5]], np.float32)
     assert np.array_equal(transform(rows, np.zeros(1)), rows)
+
+
+_FIT = """
+import numpy as np
+from couloir.kernels.boxcox import fit_lambda
+logs = np.log(np.random.default_rng(7).gamma(2.0, 5.0, (20, 5_000))).astype(np.float32)
+print(fit_lambda(logs).tobytes().hex())
+"""
+
+
+def test_the_exponents_do_not_depend_on_the_processor_that_blas_takes_this_one_for():
+    def fit(processor):
+        environment = os.environ | {"OPENBLAS_CORETYPE": processor, "PYTHONPATH": os.pathsep.join(sys.path)}
+        told = subprocess.run([sys.executable, "-c", _FIT], env=environment, capture_output=True, text=True)
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
+    assert fit("Prescott") == fit("Haswell")

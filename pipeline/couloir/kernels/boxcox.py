@@ -57,7 +57,7 @@ def _condense(logs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[n
     held = number > 0
     means = total[held] / number[held]
     weights = number[held] / len(logs)
-    return means - weights @ means, weights
+    return means - _mean(means, weights), weights
 
 
 def _slope(exponent: float, u: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -68,7 +68,12 @@ def _slope(exponent: float, u: NDArray[np.float64], weights: NDArray[np.float64]
         power = np.exp(exponent * u)
         z = (power - 1.0) / exponent
         dz = (u * power - z) / exponent
-    return float(weights @ (z * dz) - (weights @ z) * (weights @ dz))
+    return _mean(z * dz, weights) - _mean(z, weights) * _mean(dz, weights)
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Average with weights whose sum is 1. BLAS would add in an order that depends on the processor."""
+    return float((weights * values).sum())
 
 
 def transform(logs: NDArray[np.float32], exponents: NDArray[np.float64]) -> NDArray[np.float32]:
