@@ -143,16 +143,14 @@ def test_every_version_of_a_package_is_audited(audit, monkeypatch):
 
 def test_every_command_of_the_page_is_run_by_a_test_or_says_why_not():
     page = (ROOT / "docs" / "deploying.md").read_text()
-    section = re.search(r"^## Images\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)[1]
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
-    rows = dict(
-        re.findall(r"^\| (`.*`) \| (.*) \|$", section.split("What runs these commands")[1], flags=re.MULTILINE)
-    )
+    commands = "".join(re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)).splitlines()
+    section = page.split("\n## What runs these commands\n")[1]
+    rows = dict(re.findall(r"^\| (`.*`) \| (.*) \|$", section, flags=re.MULTILINE))
     begins = {begin: told for names, told in rows.items() for begin in re.findall(r"`([^`]+)`", names)}
-    for line in "".join(blocks).splitlines():
+    for line in commands:
         assert any(line.startswith(begin) for begin in begins), f"{line}: what runs it?"
     for begin, told in begins.items():
-        assert any(line.startswith(begin) for line in "".join(blocks).splitlines()), f"{begin} is not on the page"
+        assert any(line.startswith(begin) for line in commands), f"{begin} is not on the page"
         assert told.startswith(("`tests/", "the same", "not run")), told
         for path in re.findall(r"`(tests/[^`]+)`", told):
             assert (ROOT / path).exists(), path
