@@ -62,16 +62,16 @@ def test_a_worker_that_is_cancelled_is_replaced_and_one_that_is_refused_is_told(
     compute = ComputeConfig(kind="slurm", workers=2, slurm=site.model_copy(update={"folder": str(tmp_path)}))
     with open_pool(compute) as pool:
         first = set(
-            slurm.wait_for(lambda: len(found := slurm.jobs().get("couloir-worker", [])) == 2 and found, 60)
+            slurm.wait_for(lambda: len(found := slurm.jobs().get("couloir-worker", [])) == 2 and found, 180)
         )
-        slurm.wait_for(lambda: len(pool._addresses()) == 2, 120)
+        slurm.wait_for(lambda: len(pool._addresses()) == 2, 240)
         slurm.call("scancel", min(first))
 
         def replaced():
             pool.wait([], timeout_s=1)
             return set(slurm.jobs().get("couloir-worker", [])) - first
 
-        assert slurm.wait_for(replaced, 120)
+        assert slurm.wait_for(replaced, 240)
     refused = compute.slurm.model_copy(update={"partition": "nowhere"})
     with pytest.raises(ClusterError, match=r"(?s)refuses the job of a worker.*nowhere"):
         SlurmJobsPool(compute.model_copy(update={"slurm": refused}))
@@ -84,9 +84,9 @@ def none_left(request):
     if "slurm" in request.fixturenames:
         site = request.getfixturevalue("slurm")
         site.call("scancel", "--me")
-        site.wait_for(lambda: not site.jobs(), 120)
+        site.wait_for(lambda: not site.jobs(), 240)
         for node in site.call("sinfo", "-h", "-N", "-p", "cpu", "-t", "down", "-o", "%N").split():
-            site.wait_for(lambda node=node: site.resume(node), 60)
+            site.wait_for(lambda node=node: site.resume(node), 180)
 
 
 def submit(slurm, folder: Path, *options: str) -> dict[str, str]:
@@ -133,8 +133,8 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
     jobs = submit(slurm, tmp_path)
     assert list(jobs) == ["detect", "train", "report"]
     assert slurm.state(jobs["train"]) == "PENDING"
-    (place,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 120, every=0.05)
-    slurm.wait_for(lambda: '"tls://' in place.read_text(), 5, every=0.05)
+    (place,) = slurm.wait_for(lambda: list(tmp_path.glob("couloir-jobs/*/scheduler-*.json")), 240, every=0.05)
+    slurm.wait_for(lambda: '"tls://' in place.read_text(), 60, every=0.05)
     twice = couloir(tmp_path, "submit", "slurm", "run.yaml", code=1).stderr
     assert f"jobs {', '.join(jobs.values())} still wait or run" in twice
     standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json").stdout)
@@ -150,8 +150,8 @@ def test_one_allocation_detects_a_gpu_job_trains_and_the_catalog_is_that_of_a_la
 def test_workers_are_jobs_of_their_own_and_one_that_is_cancelled_is_replaced(slurm, archive, laptop, tmp_path):
     run_file(tmp_path, archive, workers_as="jobs")
     jobs = submit(slurm, tmp_path)
-    workers = slurm.wait_for(lambda: slurm.jobs().get("couloir-worker", [])[1:], 60)
-    slurm.wait_for(lambda: slurm.state(workers[0]) == "RUNNING", 60)
+    workers = slurm.wait_for(lambda: slurm.jobs().get("couloir-worker", [])[1:], 180)
+    slurm.wait_for(lambda: slurm.state(workers[0]) == "RUNNING", 180)
     slurm.call("scancel", workers[0])
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
@@ -161,7 +161,7 @@ def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, lapt
     run_file(tmp_path, archive, workers_as="jobs", adaptive=True)
     jobs = submit(slurm, tmp_path)
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
-    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 60)
+    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 180)
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
 
@@ -169,7 +169,7 @@ def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, lapt
 def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archive, laptop, tmp_path):
     run_file(tmp_path, archive, workers_as="jobs" if "workers" in mishap else "tasks")
     number = submit(slurm, tmp_path)["detect"]
-    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 120)
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 240)
     if mishap == "requeued":
         slurm.call("scontrol", "requeue", number)
     elif mishap == "node lost":
@@ -178,12 +178,12 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
     elif mishap == "killed":
         slurm.call("scancel", "--signal=KILL", f"{number}.0")
     else:
-        slurm.wait_for(lambda: slurm.jobs().get("couloir-worker"), 60)
+        slurm.wait_for(lambda: slurm.jobs().get("couloir-worker"), 180)
         psutil.Process(slurm.script(number)).children()[0].kill()
-    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
+    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 180)
     wait_for_end(slurm, tmp_path, number, "detect")  # on the other node, where one was lost
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
-    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 120)  # those of the killed run end by themselves
+    slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 240)  # those of the killed run end by themselves
 
 
 def test_a_stage_that_comes_to_its_time_limit_stops_in_order_and_goes_on(slurm, archive, laptop, tmp_path):
@@ -200,11 +200,11 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
     run_file(tmp_path, archive, train={"epochs": 3_000})
     jobs = submit(slurm, tmp_path)
     number = jobs["train"]
-    slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 120)
+    slurm.wait_for(lambda: slurm.state(number) == "RUNNING", 240)
     told = tmp_path / "out" / "progress" / "train.json"
     slurm.wait_for(lambda: told.exists() and '"phase": "pretrain"' in told.read_text(), 240)
     slurm.warn(number)
-    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 60)
+    slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 180)
     assert list((tmp_path / "out" / "model" / "checkpoint").iterdir())
     assert "train stopped with exit code 143; this job is queued again" in log(tmp_path, "train")
 
@@ -212,9 +212,9 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
 def test_a_job_that_its_user_cancels_does_not_come_back(slurm, archive, tmp_path):
     run_file(tmp_path, archive)
     number = submit(slurm, tmp_path)["detect"]
-    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 120)
+    slurm.wait_for(lambda: list((tmp_path / "out").glob("hold/*.json")), 240)
     slurm.call("scancel", number)
-    slurm.wait_for(lambda: not slurm.jobs(), 120)
+    slurm.wait_for(lambda: not slurm.jobs(), 240)
     assert slurm.state(number) == "CANCELLED"
     standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json", code=3).stdout)
     states = {each["stage"]: each["state"] for each in standing["stages"]}
@@ -229,7 +229,7 @@ def test_a_failed_stage_cancels_what_follows_and_says_so(slurm, archive, tmp_pat
         path.write_bytes(b"\0" * 4096)
     run_file(tmp_path, broken)
     jobs = submit(slurm, tmp_path)
-    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 120)
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 240)
     assert slurm.state(jobs["detect"]) == "FAILED"
     assert slurm.state(jobs["train"]) == "CANCELLED"
     told = log(tmp_path, "detect")

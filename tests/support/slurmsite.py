@@ -89,7 +89,7 @@ class SlurmSite:
         self._daemon("slurmctld")
         for node in ("n1", "n2"):
             self._daemon("slurmd", "-N", node)
-        self.wait_for(lambda: "n[1-2]" in self.call("sinfo", "-h", "-p", "cpu", "-t", "idle", "-o", "%N"), 60)
+        self.wait_for(lambda: "n[1-2]" in self.call("sinfo", "-h", "-p", "cpu", "-t", "idle", "-o", "%N"), 180)
         return self
 
     def call(self, *command: str) -> str:
