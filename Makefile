@@ -19,7 +19,7 @@ demo-s3: $(VENV)/.dev  ## Run the demo with its archive and output in a bucket o
 	@$(BIN)/python tests/support/s3server.py run $(if $(KEEP),--keep $(KEEP)) -- $(BIN)/couloir demo s3://demo/couloir
 
 test: check $(VENV)/operator  ## Set up, check style and types, and pass the tests
-	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --durations 20
 
 kube-test: $(VENV)/.dev $(VENV)/operator-environment  ## Run the demo on a real Kubernetes node here, as root; builds both images
 	@KUBE_TEST=1 $(BIN)/python -m pytest tests/deploy/test_kubernetes_node.py
