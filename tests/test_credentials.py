@@ -161,7 +161,7 @@ class TestMistakes:
 
     def test_a_server_that_is_away(self, whole, s3, tmp_path):
         away = {"endpoint_url": f"http://127.0.0.1:{s3server.free_ports(1)[0]}"}
-        run_file = run_file_of(tmp_path, s3, output=f"s3://{BUCKET}/x", storage_options=away, patience_s=1)
+        run_file = run_file_of(tmp_path, s3, output=f"s3://{BUCKET}/x", storage_options=away, patience_s=5)
         assert "cannot be reached" in self.output_of(run_file)
 
     @pytest.mark.parametrize(
