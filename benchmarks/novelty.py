@@ -8,6 +8,7 @@ import argparse
 import datetime as dt
 import tempfile
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=2200, help="events trained on, held-out ones included")
     parser.add_argument("--out", default="none machinery vehicle rockfall earthquake,distant")
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each, whose figures vary")
     parser.add_argument(
         "--kept", type=Path, help="folder that keeps models, so that other scores cost no training"
     )
@@ -50,15 +52,29 @@ def main() -> None:
     spec = SynthSpec(start=FIRST, days=arguments.days, stations=arguments.stations, seed=arguments.archive)
     settings = settings_of(arguments.preset)
     left_out = [names.split(",") for names in arguments.out.split()]
-    trainings = [Training(out, arguments.days, arguments.most, settings) for out in left_out]
+    trainings = [
+        Training(out, arguments.days, arguments.most, settings.model_copy(update={"seed": seed}))
+        for out in left_out
+        for seed in range(arguments.seeds)
+    ]
     events, noise, backgrounds = synthesise(
         spec, background=400, seed=1, trained=[training.fit for training in trainings]
     )
     print(f"archive {arguments.archive}: {len(events)} events")
     print("class left out, score: AUC of its events, AUC of background, false rejects and share caught at 5 %")
+    found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for training, background in zip(trainings, backgrounds, strict=True):
-        kept = arguments.kept and arguments.kept / f"{arguments.archive}-{','.join(training.out)}"
-        measure(events, noise, background, training, kept=kept)
+        out, seed = ",".join(training.out), training.settings.seed
+        kept = arguments.kept and arguments.kept / f"{arguments.archive}-{out}-{seed}"
+        found[out].append(measure(events, noise, background, training, kept=kept))
+    if arguments.seeds > 1:
+        print("the score that is used, mean ± standard deviation between trainings (least, greatest)")
+        for out, results in found.items():
+            print(f"{out}: " + "  ".join(f"{key} {_spread([one[key] for one in results])}" for key in results[0]))
+
+
+def _spread(values: list[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} ({min(values):.3f}, {max(values):.3f})"
 
 
 def settings_of(preset: str) -> TrainConfig:
@@ -134,7 +150,10 @@ def measure(
         background=None if background is None else assign(model, background).place,
     ).calibrated(*said["held"].place)
     seconds = time.perf_counter() - begun
-    print(f"{','.join(training.out)}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s", flush=True)
+    print(
+        f"{','.join(training.out)}, seed {settings.seed}: {len(fit)} fit, {len(held)} held out, {seconds:.0f} s",
+        flush=True,
+    )
     nearest = NearestNeighbors(n_neighbors=10).fit(said["fit"].latent)
     latent_alone = _latent_density(novelty, said, gaussians=2 * settings.clusters)
     rare = {k: novelty.rareness(a.latent, a.residual) for k, a in said.items()}
