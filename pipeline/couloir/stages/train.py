@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from couloir.config import RunConfig, content_hash
@@ -22,6 +21,7 @@ from couloir.stages.background import make_background
 from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
+from couloir.stages.memory import free_memory
 from couloir.stages.seeds import FOLDER, SEED_FILES, is_alone, train_seeds
 from couloir.stages.settings import detection_hash, model_id_of, output_of, training_hash
 from couloir.store.location import Location
@@ -198,7 +198,7 @@ def fetch_model(
 def in_memory(archive: SpectrogramArchive, check_stop: Callable[[], None] = never_stop) -> "Samples":
     """Load the spectrograms into memory where they fit; else they are read as they are needed."""
     size = int(np.prod(archive.shape, dtype=np.int64)) * np.dtype(np.float16).itemsize
-    return archive.load(check_stop) if size < _MEMORY_SHARE * psutil.virtual_memory().available else archive
+    return archive.load(check_stop) if size < _MEMORY_SHARE * free_memory() else archive
 
 
 def quieten_tensorflow() -> None:
