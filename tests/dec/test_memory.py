@@ -8,11 +8,14 @@ from checkpoints import Memory, result_of
 
 from couloir.dec import steps, training
 from couloir.dec.clustering import assigner_of
-from couloir.dec.keeper import Keeper
+from couloir.dec.keeper import Keeper, never_stop
 from couloir.dec.predict import predict
+from couloir.dec.refine import pretrain_once, refine
 from couloir.dec.resident import make_resident
 from couloir.dec.training import train
-from couloir.errors import TrainingError
+from couloir.errors import CouloirWarning, TrainingError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Memory ran out with batches")
 
 
 @pytest.fixture
@@ -54,13 +57,14 @@ def test_the_batch_is_halved_and_training_comes_to_what_it_would_with_such_batch
     expected = result_of(train(samples, halved, folder=tmp_path), tmp_path)
     at_most(40, learner)
     told, place = [], Memory()
-    trained = train(
-        samples,
-        asked,
-        folder=tmp_path,
-        progress=lambda *report: told.append(report[-1]),
-        keeper=Keeper([place], every_s=3600),
-    )
+    with pytest.warns(CouloirWarning, match="Memory ran out with batches of 64: .* with batches of 32"):
+        trained = train(
+            samples,
+            asked,
+            folder=tmp_path,
+            progress=lambda *report: told.append(report[-1]),
+            keeper=Keeper([place], every_s=3600),
+        )
     result = result_of(trained, tmp_path)
     assert note_of(result) == "memory ran out with batches of 64: trained with batches of 32"
     assert trained.notes == (note_of(result),)
@@ -133,6 +137,51 @@ def test_before_a_batch_is_halved_the_samples_leave_the_accelerator(
     at_most(10, on="accelerator")
     result = result_of(train(samples, settings, folder=tmp_path), tmp_path)
     assert result == expected
+
+
+def test_numbers_of_clusters_are_compared_with_the_batch_that_fits(at_most, samples, settings):
+    asked, halved = (settings.model_copy(update={"batch": batch, "epochs": 2}) for batch in (64, 32))
+    expected = pretrain_once(samples, halved)
+    weights, latent = expected.autoencoder.get_weights(), expected.latent
+    refined = refine(weights, samples, halved, latent=latent, pause=never_stop)
+    at_most(40)
+    found = pretrain_once(samples, asked)
+    assert found.load.batch == 32
+    np.testing.assert_array_equal(found.latent, latent)
+    again = refine(weights, samples, asked, latent=latent, pause=never_stop)
+    assert (again.agreement, again.reconstruction) == (refined.agreement, refined.reconstruction)
+    np.testing.assert_array_equal(again.labels, refined.labels)
+
+
+def test_numbers_of_clusters_are_compared_off_the_accelerator_where_it_is_full(at_most, samples, settings):
+    expected = pretrain_once(samples, settings)
+    at_most(10, on="accelerator")
+    found = pretrain_once(make_resident(samples), settings)
+    assert found.load.batch == settings.batch
+    assert found.load.samples is samples
+    np.testing.assert_array_equal(found.latent, expected.latent)
+
+
+def test_a_comparison_that_was_cut_off_goes_on_with_the_batch_that_fitted(at_most, samples, settings):
+    asked = settings.model_copy(update={"batch": 64, "epochs": 2})
+    at_most(40)
+    expected = pretrain_once(samples, asked)
+    place, told = Memory(), []
+
+    def stop():
+        if told and "epoch 2" in told[-1]:
+            raise Stopped
+
+    def tell(*report):
+        told.append(report[-1])
+
+    with pytest.raises(Stopped):
+        pretrain_once(samples, asked, progress=tell, keeper=Keeper([place], check_stop=stop))
+    told.clear()
+    found = pretrain_once(samples, asked, progress=tell, keeper=Keeper([place]))
+    assert "going on from epoch 2" in told[0]
+    assert found.load.batch == 32
+    np.testing.assert_array_equal(found.latent, expected.latent)
 
 
 def test_a_network_is_applied_to_fewer_samples_where_memory_runs_out(samples, trained, monkeypatch):

@@ -10,18 +10,39 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from couloir.config import TrainConfig
-from couloir.dec.assign import assign
+from couloir.dec.assign import Assignment, assign
 from couloir.dec.backend import describe_backend, keras
 from couloir.dec.centroids import begin_clustering
+from couloir.dec.checkpoint import State
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
 from couloir.dec.kmeans import nearest
+from couloir.dec.lighten import Load, until_it_fits
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, decoder_of, encoder_of
 from couloir.dec.precision import building_for
 from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.samples import ENCODING_BATCH, Samples, read_batch
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Hold an autoencoder that was pre-trained for several numbers of clusters.
+
+    Attributes
+    ----------
+    autoencoder
+        From spectrograms to their reconstructions.
+    latent
+        Of the samples, (N, D).
+    load
+        What memory it was trained with: the batch that was asked for, or what had to do.
+    """
+
+    autoencoder: keras.Model
+    latent: NDArray[np.float32]
+    load: Load
 
 
 @dataclass(frozen=True)
@@ -45,8 +66,10 @@ class Refined:
 
 def pretrain_once(
     samples: Samples, settings: TrainConfig, *, progress: Progress = no_progress, keeper: Keeper | None = None
-) -> tuple[keras.Model, NDArray[np.float32]]:
-    """Pre-train an autoencoder, which no number of clusters changes, and encode the samples (N, D).
+) -> Pretrained:
+    """Pre-train an autoencoder, which no number of clusters changes, and encode the samples.
+
+    Where memory runs out it begins again with half the batch, and says so.
 
     Parameters
     ----------
@@ -59,22 +82,45 @@ def pretrain_once(
     """
     keeper = keeper or Keeper()
     backend = describe_backend()
-    earlier = keeper.load({"phase": "pre-training for several numbers of clusters", "backend": str(backend)})
+    identity = {"phase": "pre-training for several numbers of clusters", "backend": str(backend)}
+    kept = keeper.load(identity)
+
+    def attempt(load: Load) -> keras.Model:
+        earlier = kept if kept.get("batch", settings.batch) == load.batch else {}
+        return _pretrain(load, settings, earlier, progress=progress, keeper=keeper)
+
+    autoencoder, load = until_it_fits(attempt, Load(samples, kept.get("batch", settings.batch)))
+    if settings.precision != "float32":
+        autoencoder = rebuild(samples.shape[1:], settings, autoencoder.get_weights())
+    return Pretrained(autoencoder, predict(encoder_of(autoencoder), load.samples, pause=keeper.pause), load)
+
+
+def _pretrain(
+    load: Load, wanted: TrainConfig, earlier: State, *, progress: Progress, keeper: Keeper
+) -> keras.Model:
+    settings = wanted.model_copy(update={"batch": load.batch})
     with building_for(settings):
-        autoencoder = build_autoencoder(samples.shape[1:], settings)
+        autoencoder = build_autoencoder(load.samples.shape[1:], settings)
     with (
         tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
         TrainingLog(Path(folder) / "log.csv", earlier=earlier.get("log")) as log,
     ):
         keeper.follow("log", log.state)
+        keeper.follow("batch", lambda: load.batch)
         before = earlier.get("pretrain")
-        pretrain(
-            autoencoder, samples, settings=settings, log=log, progress=progress, keeper=keeper, earlier=before
-        )
-        keeper.release()
-    if settings.precision != "float32":
-        autoencoder = rebuild(samples.shape[1:], settings, autoencoder.get_weights())
-    return autoencoder, predict(encoder_of(autoencoder), samples, pause=keeper.pause)
+        try:
+            pretrain(
+                autoencoder,
+                load.samples,
+                settings=settings,
+                log=log,
+                progress=progress,
+                keeper=keeper,
+                earlier=before,
+            )
+        finally:
+            keeper.release()
+    return autoencoder
 
 
 def rebuild(shape: Sequence[int], settings: TrainConfig, weights: Sequence[NDArray[np.float32]]) -> keras.Model:
@@ -139,17 +185,33 @@ def refine(
         Called between steps; what it raises ends the work.
     """
     labels, errors = [], []
+    load = Load(samples, settings.batch)
     for seed in (settings.seed, settings.seed + 1):
-        mine = settings.of_seed(seed)
-        autoencoder = rebuild(samples.shape[1:], mine, weights)
-        model, _ = begin_clustering(autoencoder, latent, mine)
-        with (
-            tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
-            TrainingLog(Path(folder) / "log.csv") as log,
-        ):
-            cluster(model, samples, settings=mine, log=log, keeper=Keeper(check_stop=pause))
-        assignment = assign(model, samples)
+
+        def attempt(load: Load, seed: int = seed) -> Assignment:
+            mine = settings.of_seed(seed).model_copy(update={"batch": load.batch})
+            return _refine(weights, load.samples, mine, latent=latent, pause=pause)
+
+        assignment, load = until_it_fits(attempt, load)
         labels.append(assignment.cluster)
         errors.append(float(assignment.reconstruction_error.mean()))
     agreement = float(adjusted_rand_score(*labels))
     return Refined(agreement, float(np.mean(errors)), labels[0])
+
+
+def _refine(
+    weights: Sequence[NDArray[np.float32]],
+    samples: Samples,
+    settings: TrainConfig,
+    *,
+    latent: NDArray[np.float32],
+    pause: Callable[[], None],
+) -> Assignment:
+    autoencoder = rebuild(samples.shape[1:], settings, weights)
+    model, _ = begin_clustering(autoencoder, latent, settings)
+    with (
+        tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
+        TrainingLog(Path(folder) / "log.csv") as log,
+    ):
+        cluster(model, samples, settings=settings, log=log, keeper=Keeper(check_stop=pause))
+    return assign(model, samples)

@@ -16,6 +16,7 @@ from couloir.dec.clustering import build_clustering_model
 from couloir.dec.holdout import Parts, hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
+from couloir.dec.lighten import Load, lighten
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.notes import note_batch, note_collapse, note_memory, warn_collapse
@@ -25,12 +26,9 @@ from couloir.dec.predict import predict
 from couloir.dec.pretrain import pretrain
 from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, write_metrics
 from couloir.dec.reference import keep_reference
-from couloir.dec.resident import Resident, narrow, settle
+from couloir.dec.resident import narrow, settle
 from couloir.dec.samples import Samples, check_samples, count_batches
 from couloir.dec.steps import StepMemoryError
-
-LEAST_BATCH = 8
-"""Where memory runs out batches are halved down to this."""
 
 __all__ = ["LOG", "METRICS", "MODEL", "Progress", "Samples", "Trained", "train"]
 
@@ -114,7 +112,7 @@ def train(
     Warns
     -----
     CouloirWarning
-        When the clustering collapsed, or a checkpoint could not be used or written.
+        When the clustering collapsed, memory ran out, or a checkpoint could not be used or written.
     """
     if settings.deterministic:
         be_deterministic()
@@ -134,14 +132,12 @@ def train(
         try:
             return _train(work, settings, earlier, batch=batch)
         except StepMemoryError:
-            if batch < 2 * LEAST_BATCH and not isinstance(work.samples, Resident):
+            lighter = lighten(Load(work.samples, batch), count=len(work.parts.fit))
+            if lighter is None:
                 raise
         work.keeper.release()
-        if isinstance(work.samples, Resident):  # its room is worth more than half a batch, which changes the model
-            work = replace(work, samples=work.samples.origin)
-            earlier = work.keeper.load({})
-        else:
-            batch, earlier = min(batch, len(work.parts.fit)) // 2, {}
+        earlier = work.keeper.load({}) if lighter.batch == batch else {}
+        work, batch = replace(work, samples=lighter.samples), lighter.batch
 
 
 @dataclass(frozen=True)

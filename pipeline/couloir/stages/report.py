@@ -205,8 +205,12 @@ def _colour_range(config: RunConfig, views: tuple[ClusterView, ...]) -> tuple[fl
 
 def _training_warnings(place: Location) -> tuple[str, ...]:
     remedy = "Remove it and run `couloir train` again, or `couloir model import` where the model is imported."
-    collapse = read_document(place, lambda held: list(held.get("collapse", [])), remedy=remedy)
-    return tuple(f"The clustering collapsed: {sentence}." for sentence in collapse or ())
+
+    def build(held: dict[str, Any]) -> tuple[str, ...]:
+        collapse = (f"The clustering collapsed: {what}." for what in held.get("collapse", ()))
+        return (*collapse, *(f"{note[0].upper()}{note[1:]}." for note in held.get("notes", ())))
+
+    return read_document(place, build, remedy=remedy) or ()
 
 
 def _rejected(place: Location, table: pa.Table) -> tuple[tuple[str, str], ...]:

@@ -168,10 +168,17 @@ class _Work:
                 every_s=checkpoint_s,
                 check_stop=self._check,
             )
-            model, latent = pretrain_once(self._samples, settings, progress=self._progress, keeper=keeper)
-            held = {"weights": model.get_weights(), "latent": latent, "error": self._reconstruction(model)}
+            done = pretrain_once(self._samples, settings, progress=self._progress, keeper=keeper)
+            self._samples = done.load.samples
+            held = {
+                "weights": done.autoencoder.get_weights(),
+                "latent": done.latent,
+                "batch": done.load.batch,
+                "error": self._reconstruction(done.autoencoder),
+            }
             self._save("autoencoder.npz", held)
         self._weights, self._latent = held["weights"], held["latent"]
+        self._batch = held.get("batch", settings.batch)
         self.autoencoder_error = float(held["error"])
         self._autoencoder = rebuild(self._samples.shape[1:], settings, self._weights)
 
@@ -210,7 +217,8 @@ class _Work:
     def _refine(self, clusters: int, iterations: int) -> dict[str, Any]:
         from couloir.dec.refine import refine
 
-        settings = self._config.train.model_copy(update={"clusters": clusters, "max_iterations": iterations})
+        changed = {"clusters": clusters, "max_iterations": iterations, "batch": self._batch}
+        settings = self._config.train.model_copy(update=changed)
         found = refine(self._weights, self._samples, settings, latent=self._latent, pause=self._check)
         return {
             "row": {"joint_agreement": found.agreement, "joint_error": found.reconstruction},
