@@ -51,6 +51,19 @@ def test_the_curve_rises_to_the_point_where_every_cluster_has_a_name():
     )
 
 
+def test_labels_are_not_called_enough_while_more_still_help_or_where_none_helps():
+    labels, _ = mixed(36, wrong=0)
+    rising = score_names(labels, np.arange(36, dtype=np.int32) % 18, 18)
+    assert rising.curve[-1].score > rising.curve[-2].score + 0.05
+    nothing = score_names(labels, np.arange(36, dtype=np.int32), 36)
+    assert {point.score for point in nothing.curve} == {0}
+    for naming in (rising, nothing):
+        assert naming.enough is None
+        assert "enough is not known yet" in naming_in_words(naming)
+    settled = score_names(*mixed(wrong=0), 6)
+    assert "10 labels a class, each of another hour, come within" in naming_in_words(settled)
+
+
 def test_unlabelled_events_do_not_count_and_rejected_ones_are_missed():
     labels, clusters = mixed(wrong=0)
     naming = score_names([*labels, None, ""], np.append(clusters, [0, 1]).astype(np.int32), 6)

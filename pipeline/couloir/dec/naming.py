@@ -62,7 +62,8 @@ class Naming:
     curve
         From one label a class on, means over folds and repeats.
     enough
-        The smallest number of labels a class within ``WITHIN`` of the best; None where there is no curve.
+        The smallest number of labels a class within ``WITHIN`` of the best; None where that is the largest
+        number there is, so that more may help, or where none names an event right.
     """
 
     labels: int
@@ -121,9 +122,14 @@ def score_names(
         told[test] = _tell(names[train], ids[train], ids[test], out[test], n_clusters)
     scores = tuple(_score_class(name, names, told) for name in np.unique(names).tolist())
     curve = _learn(names, group, ids, out, n_clusters, folds=folds, seed=seed)
-    best = max((point.score for point in curve), default=0.0)
-    enough = next((point.labels for point in curve if point.score >= best - WITHIN), None)
-    return Naming(len(known), folds, n_groups if apart else None, scores, curve, enough)
+    return Naming(len(known), folds, n_groups if apart else None, scores, curve, _enough(curve))
+
+
+def _enough(curve: Sequence[CurvePoint]) -> int | None:
+    """Give the number of labels beyond which more hardly help; None where they still do, or none helps."""
+    best = max(point.score for point in curve)
+    first = next(point for point in curve if point.score >= best - WITHIN)
+    return None if best == 0 or first is curve[-1] else first.labels
 
 
 def _folds(

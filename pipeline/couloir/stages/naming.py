@@ -110,14 +110,24 @@ def read_naming(place: Location) -> "Naming | None":
 def naming_in_words(naming: "Naming") -> str:
     """Say how many labels a class were enough, and what the scores are worth."""
     curve = ", ".join(f"{point.labels}: {point.score:.3f}" for point in naming.curve)
-    enough = f"{naming.enough} labels a class"
     if naming.groups is None:
         return (
             f"All labels are of one hour, so that the {naming.folds} folds are of single windows and those of one "
-            f"source may name each other: these scores are too good. {enough} come within one point of the best "
-            f"mean recall ({curve})."
+            f"source may name each other: these scores are too good. {_enough_in_words(naming)} ({curve})."
         )
     return (
-        f"{enough}, each of another hour, come within one point of the best mean recall, over {naming.folds} "
-        f"folds of whole hours ({naming.groups:,} with labels; {curve})."
+        f"{_enough_in_words(naming, ', each of another hour,')}, over {naming.folds} folds of whole hours "
+        f"({naming.groups:,} with labels; {curve})."
     )
+
+
+def _enough_in_words(naming: "Naming", each: str = "") -> str:
+    if naming.enough is None:
+        most = naming.curve[-1].labels
+        return (
+            "How many labels are enough is not known yet: mean recall has not levelled off with "
+            f"{most} a class{each}"
+        )
+    if naming.enough == 1:
+        return f"1 label a class{each} comes within one point of the best mean recall"
+    return f"{naming.enough} labels a class{each} come within one point of the best mean recall"
