@@ -3,7 +3,8 @@
     clustering.py usps=usps.h5 mnist=FOLDER archive=RUN.yaml --methods dec,idec --seeds 5
 
 One JSON file is kept for each data set, method and seed, and a checkpoint of the training under way: the
-same command goes on where it was stopped. The table is written again after each result.
+same command goes on where it was stopped. A result that other settings or data made stays as it is, unless
+--redo is given. The table is written again after each result. Ends with code 1 when a peer failed.
 """
 
 import argparse
@@ -126,9 +127,11 @@ def run_peer(data: DataSet, method: str, seed: int, python: str) -> dict[str, An
         began = time.monotonic()
         command = [python, peers.__file__, str(stored), method, str(seed), str(data.clusters), str(labels)]
         done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode == peers.MISSING:
+            return {"skipped": f"left out: {done.stdout.strip()}"}
         if done.returncode:
-            reason = (done.stdout if done.returncode == peers.MISSING else done.stderr).strip().splitlines()
-            return {"skipped": reason[-1] if reason else f"exit code {done.returncode}"}
+            tail = "\n".join(done.stderr.strip().splitlines()[-5:])
+            return {"skipped": f"failed with exit code {done.returncode}\n{tail}", "failed": True}
         seconds = time.monotonic() - began
         return {**asdict(score_clusters(data.classes, np.load(labels))), "seconds": round(seconds, 1)}
 
@@ -143,6 +146,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join([*peers.METHODS, "dec", "idec", "dcec", "conv-da"]))
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from --first-seed on")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--redo", action="store_true", help="replace results of other settings or data")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of `train`")
     parser.add_argument("--peer-python", default=sys.executable, help="the Python that has ClustPy")
     options = parser.parse_args()
@@ -150,18 +154,21 @@ def main() -> None:
     if unknown := sorted(set(methods) - {*peers.METHODS, *SYSTEMS}):
         parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join([*peers.METHODS, *SYSTEMS])}")
     changes = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
-    table = options.results / "table.md"
+    table, failed = options.results / "table.md", []
     for data in map(load, options.data):
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             for method in methods:
-                run_one(data, method, seed, changes, options)
+                if not run_one(data, method, seed, changes, options):
+                    failed.append(f"{data.name} {method} {seed}")
                 write_table(options.results, table)
     write_table(options.results, table)
     print(table.read_text())
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
-def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
-    """Make one result, unless it is there."""
+def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> bool:
+    """Make one result, unless it is there, and say whether all went well."""
     name = method.replace(" ", "-")
     result = options.results / data.name / name / f"{seed}.json"
     recipe: dict[str, Any] = {"method": method}
@@ -170,8 +177,12 @@ def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], opti
         recipe = settings.model_dump(mode="json", exclude_defaults=True)  # settings to come change no result
         recipe.pop("seed", None)
     made_from = content_hash(recipe, data.digest)
-    if result.exists() and json.loads(result.read_text())["made_from"] == made_from:
-        return
+    if result.exists():
+        same = json.loads(result.read_text())["made_from"] == made_from
+        if same or not options.redo:
+            if not same:
+                print(f"{result} was made with other settings or data, and stays; --redo replaces it", flush=True)
+            return True
     work = result.with_suffix("")
     if method in peers.METHODS:
         found = run_peer(data, method, seed, options.peer_python)
@@ -179,8 +190,8 @@ def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], opti
         work.mkdir(parents=True, exist_ok=True)
         found = run_preset(data, method, settings, work)
     if reason := found.get("skipped"):
-        print(f"{data.name} {method}: left out: {reason}", flush=True)
-        return
+        print(f"{data.name} {method}: {reason}", flush=True)
+        return not found.get("failed")
     found |= {
         "data": data.name,
         "samples": len(data.samples),
@@ -194,6 +205,7 @@ def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], opti
         checkpoint.unlink()
     accuracy = found["hungarian_accuracy"]
     print(f"{data.name} {method} {seed}: accuracy {accuracy:.4f}, NMI {found['nmi']:.4f}", flush=True)
+    return True
 
 
 if __name__ == "__main__":

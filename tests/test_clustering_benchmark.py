@@ -64,6 +64,17 @@ def test_a_preset_and_its_peers_are_scored_once_and_stand_in_the_table(data, tmp
     before = (results / "two/dec/0.json").stat().st_mtime_ns
     assert "accuracy" not in run(data, results, "--methods", "dec,pca+k-means", "--seeds", "2").split("| data")[0]
     assert (results / "two/dec/0.json").stat().st_mtime_ns == before
+    again = run(data, results, "--methods", "dec", "--seeds", "1", "--set", "latent=4")
+    assert "made with other settings" in again
+    assert (results / "two/dec/0.json").stat().st_mtime_ns == before
+
+
+def test_a_peer_that_fails_is_not_taken_for_one_that_is_missing(benchmark):
+    clustering, samples = benchmark("clustering"), benchmark("samples")
+    digits = samples.DataSet("two", np.zeros((4, 4, 4, 1)), np.array(["0", "1", "0", "1"]))
+    found = clustering.run_peer(digits, "no such method", 0, sys.executable)
+    assert found["failed"]
+    assert "KeyError: 'no such method'" in found["skipped"]
 
 
 def test_the_table_gives_mean_spread_best_and_worst(benchmark):
