@@ -241,3 +241,9 @@ def test_one_band_and_several_are_read_alike():
     several = DetectConfig.model_validate({"band": [[1, 5], [5, 45]]})
     assert several.bands == ((1.0, 5.0), (5.0, 45.0))
     assert DetectConfig.model_validate({"band": [[1, 20]]}).bands == ((1.0, 20.0),)
+
+
+def test_clustering_that_would_learn_nothing_is_refused():
+    with pytest.raises(ValidationError, match="kl_weight and reconstruction_weight are both 0"):
+        TrainConfig(kl_weight=0, reconstruction_weight=0)
+    assert TrainConfig(kl_weight=0).reconstruction_weight

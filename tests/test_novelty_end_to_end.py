@@ -106,7 +106,7 @@ def test_a_class_that_was_left_out_is_newer_than_the_known_ones(third_day):
     score = numpy_column(table, "novelty")
     found = auc(score[np.isin(labels, KNOWN)], score[labels == LEFT_OUT])
     print(f"{LEFT_OUT}: {found:.3f} of {np.count_nonzero(labels == LEFT_OUT)}")
-    assert found > 0.75
+    assert found > 0.75  # two days train less than the six of docs/clustering.md, where it is 0.95
 
 
 def test_known_events_are_seldom_rejected(third_day, assigned):

@@ -343,6 +343,12 @@ class TrainConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        if self.kl_weight == self.reconstruction_weight == 0:
+            raise ValueError("kl_weight and reconstruction_weight are both 0: clustering would learn nothing")
+        return self
+
     @property
     def kernels(self) -> tuple[int, ...]:
         """Kernel size of each of the encoder's convolutions."""

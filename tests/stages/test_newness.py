@@ -174,7 +174,7 @@ def test_a_training_that_held_nothing_out_gives_scores_and_no_p_value(detected):
 
 
 def test_words_say_what_the_rate_is_worth():
-    assert "events like those of the training at most 5.0%" in newness_in_words(
+    assert "events like those of the training about 5.0% or fewer" in newness_in_words(
         Basis("training", 200, 0.05), 3, 90
     )
     assert "3 of 90" in newness_in_words(Basis("archive", 200, 0.05), 3, 90)

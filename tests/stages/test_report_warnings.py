@@ -2,7 +2,12 @@
 
 import json
 
-from couloir.stages.report import _training_warnings
+import pytest
+from trainee import config_of
+
+from couloir.stages.comparison import FOLDER, Row, Selection, write_selection
+from couloir.stages.report import _choice_warning, _training_warnings
+from couloir.stages.settings import output_of
 from couloir.store.location import Location
 
 
@@ -20,3 +25,39 @@ def test_collapse_and_notes_of_the_training_stand_at_the_top(tmp_path):
 
 def test_a_model_without_metrics_has_nothing_to_say(tmp_path):
     assert _training_warnings(Location(str(tmp_path)) / "metrics.json") == ()
+
+
+def compared(config, *, tuning_ari):
+    """Write a comparison that recommends 4 clusters."""
+    rows = tuple(
+        Row(
+            clusters=clusters,
+            stability=0.9,
+            stability_error=0.01,
+            weakest=0.9,
+            weakest_error=0.01,
+            silhouette=0.5,
+            gap=1.0,
+            gap_error=0.1,
+            centroid_error=0.5,
+            tuning_ari=tuning_ari,
+        )
+        for clusters in (3, 4)
+    )
+    write_selection(output_of(config) / FOLDER, Selection(rows, 4, "", None, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "tuning_ari", "scored", "warned"),
+    [(3, 0.8, True, True), (4, 0.8, True, False), (3, None, True, False), (3, 0.8, False, False)],
+)
+def test_scores_on_labels_that_may_have_chosen_the_clusters_are_called_flattered(
+    tmp_path, clusters, tuning_ari, scored, warned
+):
+    config = config_of(tmp_path, clusters=clusters)
+    assert _choice_warning(config, scored=scored) == ()
+    compared(config, tuning_ari=tuning_ari)
+    told = _choice_warning(config, scored=scored)
+    assert bool(told) == warned
+    if warned:
+        assert "There are 3 clusters, where --select-k recommends 4" in told[0]

@@ -56,6 +56,11 @@ def write_selection(folder: Location, selection: Selection) -> None:
     (folder / _RESULT).write_text(json.dumps(asdict(selection), indent=1) + "\n")
 
 
+def has_selection(place: Location) -> bool:
+    """Say whether a run's output holds a comparison."""
+    return (place / FOLDER / _RESULT).read_bytes() is not None
+
+
 def read_selection(place: Location) -> Selection:
     """Read what a comparison came to from a run's output.
 

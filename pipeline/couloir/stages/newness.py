@@ -144,6 +144,6 @@ def newness_in_words(basis: Basis, rejected: int, events: int) -> str:
         "archive": "events like the others of this archive, which are all that an imported model's novelty knows,",
     }[basis.against]
     return (
-        f"{rejected:,} of {events:,} events are of class unknown; of {known} at most {rate:.1%} are by mistake, "
-        f"measured on {basis.held_out:,} windows held out"
+        f"{rejected:,} of {events:,} events are of class unknown; of {known} about {rate:.1%} or fewer are by "
+        f"mistake, as far as {basis.held_out:,} windows held out can tell"
     )

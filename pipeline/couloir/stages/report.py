@@ -29,6 +29,7 @@ from couloir.report import (
 )
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
+from couloir.stages.comparison import has_selection, read_selection
 from couloir.stages.drift import read_sentence
 from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
@@ -140,7 +141,10 @@ def _gather(config: RunConfig, archive: SpectrogramArchive, outcomes: Sequence[O
         naming=tuple(NamingRow(**vars(row)) for row in (naming.classes if naming else ())),
         naming_note=naming_in_words(naming) if naming else "",
         confusion=(assessment.classes, _confusion(assessment.confusion, rows)) if assessment else None,
-        warnings=_training_warnings(output / "model" / "metrics.json"),
+        warnings=(
+            *_training_warnings(output / "model" / "metrics.json"),
+            *_choice_warning(config, scored=assessment is not None),
+        ),
         spectrogram_label=_LABELS[config.spectrogram.transform],
         spectrogram_range=_colour_range(config, views),
         tolerance=config.train.tolerance,
@@ -211,6 +215,21 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
         return (*collapse, *(f"{note[0].upper()}{note[1:]}." for note in held.get("notes", ())))
 
     return read_document(place, build, remedy=remedy) or ()
+
+
+def _choice_warning(config: RunConfig, *, scored: bool) -> tuple[str, ...]:
+    """Say that labels may have chosen the number of clusters that they now score."""
+    selection = read_selection(output_of(config)) if scored and has_selection(output_of(config)) else None
+    if selection is None or all(row.tuning_ari is None for row in selection.rows):
+        return ()
+    chosen, recommended = config.train.clusters, selection.recommended
+    if chosen == recommended:
+        return ()
+    told = (
+        f"There are {chosen} clusters, where --select-k recommends {recommended} without labels, and shows how "
+        "each number agrees with half of the labels: if that made the choice, the scores below are flattered."
+    )
+    return (told,)
 
 
 def _rejected(place: Location, table: pa.Table) -> tuple[tuple[str, str], ...]:
