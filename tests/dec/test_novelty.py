@@ -56,6 +56,13 @@ def test_an_error_where_there_was_none_is_new_though_it_is_as_large(novelty):
     assert auc(novelty.score(latent, error, residual), novelty.score(latent, error, moved)) > 0.95
 
 
+def test_a_held_out_sample_ties_with_itself_however_its_score_is_rounded(novelty):
+    held = novelty.calibration
+    expected = np.arange(300, 0, -1) / 301 + 1 / 301
+    for rounding in (-1e-12, 0, 1e-12):
+        np.testing.assert_allclose(novelty.p_values(held + rounding), expected, rtol=1e-12)
+
+
 def test_p_values_count_held_out_scores_at_least_as_large(novelty):
     scores = novelty.score(*draw(np.random.default_rng(4), 50))
     scores = np.concatenate([scores, novelty.calibration[[0, 150, 299]], [np.inf]])

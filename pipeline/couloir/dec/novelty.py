@@ -40,6 +40,8 @@ BODY = 0.9
 """Up to this quantile a surprise is counted; beyond it an exponential tail goes on without end."""
 ASSURED = 0.9
 """Probability, over the draw of independent held-out samples, that the false-reject rate is kept."""
+_ROUNDING = 1e-9
+"""Scores that lie closer are one score: sums depend on the processor and on how many samples come together."""
 
 Floats = NDArray[np.float64]
 
@@ -103,9 +105,12 @@ class Novelty:
         return _surprise(rare, self.rare_body) + NOISE_WEIGHT * _surprise(noise, self.noise_body)
 
     def p_values(self, scores: Floats) -> Floats:
-        """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1."""
+        """Give the conformal p-value (N,) of scores (N,), between 1 / (n + 1) and 1.
+
+        A held-out sample ties with itself, also where its score was computed twice and differs by rounding.
+        """
         n = len(self.calibration)
-        return np.asarray((1 + n - np.searchsorted(self.calibration, scores, side="left")) / (n + 1))
+        return np.asarray((1 + n - np.searchsorted(self.calibration, scores - _ROUNDING, side="left")) / (n + 1))
 
     def threshold(self, rate: float) -> float:
         """Give the p-value up to which samples are rejected: k / (n + 1), or 0 where nothing can be.
