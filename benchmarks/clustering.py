@@ -177,12 +177,12 @@ def run_one(data: DataSet, method: str, seed: int, changes: dict[str, Any], opti
         recipe = settings.model_dump(mode="json", exclude_defaults=True)  # settings to come change no result
         recipe.pop("seed", None)
     made_from = content_hash(recipe, data.digest)
-    if result.exists():
-        same = json.loads(result.read_text())["made_from"] == made_from
-        if same or not options.redo:
-            if not same:
-                print(f"{result} was made with other settings or data, and stays; --redo replaces it", flush=True)
-            return True
+    before = json.loads(result.read_text())["made_from"] if result.exists() else None
+    if before == made_from:
+        return True
+    if before and not options.redo:
+        print(f"{result} was made with other settings or data, and stays; --redo replaces it", flush=True)
+        return True
     work = result.with_suffix("")
     if method in peers.METHODS:
         found = run_peer(data, method, seed, options.peer_python)

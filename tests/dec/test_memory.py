@@ -184,6 +184,27 @@ def test_a_comparison_that_was_cut_off_goes_on_with_the_batch_that_fitted(at_mos
     np.testing.assert_array_equal(found.latent, expected.latent)
 
 
+def test_a_checkpoint_is_gone_on_from_where_the_samples_leave_the_accelerator(at_most, samples, settings):
+    asked = settings.model_copy(update={"epochs": 2})
+    expected = pretrain_once(samples, asked)
+    place, told = Memory(), []
+
+    def stop():
+        if told and "epoch 2" in told[-1]:
+            raise Stopped
+
+    def tell(*report):
+        told.append(report[-1])
+
+    with pytest.raises(Stopped):
+        pretrain_once(samples, asked, progress=tell, keeper=Keeper([place], check_stop=stop))
+    told.clear()
+    at_most(10, on="accelerator")
+    found = pretrain_once(make_resident(samples), asked, progress=tell, keeper=Keeper([place]))
+    assert sum("going on from epoch 2" in message for message in told) == 2
+    np.testing.assert_array_equal(found.latent, expected.latent)
+
+
 def test_a_network_is_applied_to_fewer_samples_where_memory_runs_out(samples, trained, monkeypatch):
     network, expected = assigner_of(trained.model), predict(assigner_of(trained.model), samples)
     apply, sizes = network.predict_on_batch, []

@@ -1,16 +1,18 @@
 """Where memory runs out, train with less of it: samples off the accelerator, then half the batch, and so on."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from couloir.dec.checkpoint import State
+from couloir.dec.keeper import Keeper
 from couloir.dec.resident import Resident
 from couloir.dec.samples import Samples
 from couloir.dec.steps import StepMemoryError
 from couloir.errors import CouloirWarning
 
-LEAST_BATCH = 8
+_LEAST_BATCH = 8
 """Batches are halved down to this."""
 
 _T = TypeVar("_T")
@@ -51,7 +53,7 @@ def lighten(load: Load, *, count: int) -> Load | None:
     """
     if isinstance(load.samples, Resident):
         return Load(load.samples.origin, load.batch)
-    if load.batch < 2 * LEAST_BATCH:
+    if load.batch < 2 * _LEAST_BATCH:
         return None
     asked = min(load.batch, count)
     half = asked // 2
@@ -64,15 +66,30 @@ def lighten(load: Load, *, count: int) -> Load | None:
     return Load(load.samples, half)
 
 
-def until_it_fits(attempt: Callable[[Load], _T], load: Load) -> tuple[_T, Load]:
-    """Attempt something with less and less memory, until there is enough.
+def until_it_fits(
+    attempt: Callable[[Load, State], _T],
+    load: Load,
+    *,
+    keeper: Keeper,
+    identity: Mapping[str, str],
+    count: int | None = None,
+) -> tuple[_T, Load]:
+    """Attempt a training with less and less memory, until there is enough.
+
+    It begins with the batch that its checkpoint was made with, if there is one.
 
     Parameters
     ----------
     attempt
-        What takes memory; it begins anew each time.
+        Trains with a load, from what an earlier training with such batches left: a state, or an empty one.
     load
-        What it is attempted with first.
+        What is asked for.
+    keeper
+        Keeps checkpoints of what is attempted.
+    identity
+        As for `Keeper.load`.
+    count
+        As for `lighten`; all samples when not given.
 
     Returns
     -------
@@ -86,11 +103,15 @@ def until_it_fits(attempt: Callable[[Load], _T], load: Load) -> tuple[_T, Load]:
     StepMemoryError
         When nothing takes less.
     """
+    earlier = keeper.load(identity)
+    load = Load(load.samples, earlier.get("batch", load.batch))
     while True:
         try:
-            return attempt(load), load
+            return attempt(load, earlier), load
         except StepMemoryError:
-            lighter = lighten(load, count=len(load.samples))
+            lighter = lighten(load, count=len(load.samples) if count is None else count)
             if lighter is None:
                 raise
+        keeper.release()
+        earlier = keeper.load({}) if lighter.batch == load.batch else {}
         load = lighter

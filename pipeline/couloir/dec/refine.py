@@ -1,7 +1,8 @@
 """Try numbers of clusters on one pre-trained autoencoder: decode centroids, and go a short joint phase."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,13 +84,12 @@ def pretrain_once(
     keeper = keeper or Keeper()
     backend = describe_backend()
     identity = {"phase": "pre-training for several numbers of clusters", "backend": str(backend)}
-    kept = keeper.load(identity)
 
-    def attempt(load: Load) -> keras.Model:
-        earlier = kept if kept.get("batch", settings.batch) == load.batch else {}
+    def attempt(load: Load, earlier: State) -> keras.Model:
         return _pretrain(load, settings, earlier, progress=progress, keeper=keeper)
 
-    autoencoder, load = until_it_fits(attempt, Load(samples, kept.get("batch", settings.batch)))
+    autoencoder, load = until_it_fits(attempt, Load(samples, settings.batch), keeper=keeper, identity=identity)
+    keeper.release()
     if settings.precision != "float32":
         autoencoder = rebuild(samples.shape[1:], settings, autoencoder.get_weights())
     return Pretrained(autoencoder, predict(encoder_of(autoencoder), load.samples, pause=keeper.pause), load)
@@ -101,26 +101,29 @@ def _pretrain(
     settings = wanted.model_copy(update={"batch": load.batch})
     with building_for(settings):
         autoencoder = build_autoencoder(load.samples.shape[1:], settings)
-    with (
-        tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
-        TrainingLog(Path(folder) / "log.csv", earlier=earlier.get("log")) as log,
-    ):
+    with _passing_log(earlier.get("log")) as log:
         keeper.follow("log", log.state)
         keeper.follow("batch", lambda: load.batch)
-        before = earlier.get("pretrain")
-        try:
-            pretrain(
-                autoencoder,
-                load.samples,
-                settings=settings,
-                log=log,
-                progress=progress,
-                keeper=keeper,
-                earlier=before,
-            )
-        finally:
-            keeper.release()
+        pretrain(
+            autoencoder,
+            load.samples,
+            settings=settings,
+            log=log,
+            progress=progress,
+            keeper=keeper,
+            earlier=earlier.get("pretrain"),
+        )
     return autoencoder
+
+
+@contextmanager
+def _passing_log(earlier: State | None = None) -> Iterator[TrainingLog]:
+    """Give a log that nobody keeps, but checkpoints."""
+    with (
+        tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
+        TrainingLog(Path(folder) / "log.csv", earlier=earlier) as log,
+    ):
+        yield log
 
 
 def rebuild(shape: Sequence[int], settings: TrainConfig, weights: Sequence[NDArray[np.float32]]) -> keras.Model:
@@ -187,12 +190,7 @@ def refine(
     labels, errors = [], []
     load = Load(samples, settings.batch)
     for seed in (settings.seed, settings.seed + 1):
-
-        def attempt(load: Load, seed: int = seed) -> Assignment:
-            mine = settings.of_seed(seed).model_copy(update={"batch": load.batch})
-            return _refine(weights, load.samples, mine, latent=latent, pause=pause)
-
-        assignment, load = until_it_fits(attempt, load)
+        assignment, load = _refine(weights, load, settings.of_seed(seed), latent=latent, pause=pause)
         labels.append(assignment.cluster)
         errors.append(float(assignment.reconstruction_error.mean()))
     agreement = float(adjusted_rand_score(*labels))
@@ -201,17 +199,20 @@ def refine(
 
 def _refine(
     weights: Sequence[NDArray[np.float32]],
-    samples: Samples,
-    settings: TrainConfig,
+    load: Load,
+    wanted: TrainConfig,
     *,
     latent: NDArray[np.float32],
     pause: Callable[[], None],
-) -> Assignment:
-    autoencoder = rebuild(samples.shape[1:], settings, weights)
-    model, _ = begin_clustering(autoencoder, latent, settings)
-    with (
-        tempfile.TemporaryDirectory(prefix="couloir-select-") as folder,
-        TrainingLog(Path(folder) / "log.csv") as log,
-    ):
-        cluster(model, samples, settings=settings, log=log, keeper=Keeper(check_stop=pause))
-    return assign(model, samples)
+) -> tuple[Assignment, Load]:
+    keeper = Keeper(check_stop=pause)
+
+    def attempt(load: Load, _: State) -> Assignment:
+        settings = wanted.model_copy(update={"batch": load.batch})
+        autoencoder = rebuild(load.samples.shape[1:], settings, weights)
+        model = begin_clustering(autoencoder, latent, settings)[0]
+        with _passing_log() as log:
+            cluster(model, load.samples, settings=settings, log=log, keeper=keeper)
+        return assign(model, load.samples)
+
+    return until_it_fits(attempt, load, keeper=keeper, identity={})

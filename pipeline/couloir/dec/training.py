@@ -16,7 +16,7 @@ from couloir.dec.clustering import build_clustering_model
 from couloir.dec.holdout import Parts, hold_out
 from couloir.dec.joint import cluster
 from couloir.dec.keeper import Keeper
-from couloir.dec.lighten import Load, lighten
+from couloir.dec.lighten import Load, until_it_fits
 from couloir.dec.log import Progress, TrainingLog, no_progress
 from couloir.dec.networks import build_autoencoder, encoder_of
 from couloir.dec.notes import note_batch, note_collapse, note_memory, warn_collapse
@@ -28,7 +28,6 @@ from couloir.dec.record import LOG, METRICS, MODEL, gather_metrics, save_model, 
 from couloir.dec.reference import keep_reference
 from couloir.dec.resident import narrow, settle
 from couloir.dec.samples import Samples, check_samples, count_batches
-from couloir.dec.steps import StepMemoryError
 
 __all__ = ["LOG", "METRICS", "MODEL", "Progress", "Samples", "Trained", "train"]
 
@@ -126,18 +125,18 @@ def train(
         progress=no_progress if progress is None else progress,
         keeper=keeper,
     )
-    earlier = work.keeper.load(_identify(samples, settings))
-    batch = earlier.get("batch", settings.batch)
-    while True:
-        try:
-            return _train(work, settings, earlier, batch=batch)
-        except StepMemoryError:
-            lighter = lighten(Load(work.samples, batch), count=len(work.parts.fit))
-            if lighter is None:
-                raise
-        work.keeper.release()
-        earlier = work.keeper.load({}) if lighter.batch == batch else {}
-        work, batch = replace(work, samples=lighter.samples), lighter.batch
+
+    def attempt(load: Load, earlier: State) -> Trained:
+        return _train(replace(work, samples=load.samples), settings, earlier, batch=load.batch)
+
+    trained, _ = until_it_fits(
+        attempt,
+        Load(work.samples, settings.batch),
+        keeper=keeper,
+        identity=_identify(samples, settings),
+        count=len(work.parts.fit),
+    )
+    return trained
 
 
 @dataclass(frozen=True)

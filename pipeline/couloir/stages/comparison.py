@@ -56,11 +56,6 @@ def write_selection(folder: Location, selection: Selection) -> None:
     (folder / _RESULT).write_text(json.dumps(asdict(selection), indent=1) + "\n")
 
 
-def has_selection(place: Location) -> bool:
-    """Say whether a run's output holds a comparison."""
-    return (place / FOLDER / _RESULT).read_bytes() is not None
-
-
 def read_selection(place: Location) -> Selection:
     """Read what a comparison came to from a run's output.
 
@@ -69,16 +64,21 @@ def read_selection(place: Location) -> Selection:
     MissingStageError
         When there is none.
     """
-    found = read_document(
-        place / FOLDER / _RESULT,
-        lambda held: Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])}),
-        remedy="Remove it and run `couloir train --select-k` again: what it compared is kept.",
-    )
+    found = find_selection(place)
     if found is None:
         raise MissingStageError(
             f"{place / FOLDER} holds no comparison. Run `couloir train --select-k 2:14` first."
         )
     return found
+
+
+def find_selection(place: Location) -> Selection | None:
+    """Read what a comparison came to; None where there is none."""
+    return read_document(
+        place / FOLDER / _RESULT,
+        lambda held: Selection(**{**held, "rows": tuple(Row(**row) for row in held["rows"])}),
+        remedy="Remove it and run `couloir train --select-k` again: what it compared is kept.",
+    )
 
 
 def _csv(rows: Sequence[Row]) -> str:

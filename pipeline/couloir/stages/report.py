@@ -29,7 +29,7 @@ from couloir.report import (
 )
 from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
-from couloir.stages.comparison import has_selection, read_selection
+from couloir.stages.comparison import find_selection
 from couloir.stages.drift import read_sentence
 from couloir.stages.held import read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
@@ -219,15 +219,14 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
 
 def _choice_warning(config: RunConfig, *, scored: bool) -> tuple[str, ...]:
     """Say that labels may have chosen the number of clusters that they now score."""
-    selection = read_selection(output_of(config)) if scored and has_selection(output_of(config)) else None
-    if selection is None or all(row.tuning_ari is None for row in selection.rows):
-        return ()
-    chosen, recommended = config.train.clusters, selection.recommended
-    if chosen == recommended:
+    selection = find_selection(output_of(config)) if scored else None
+    chosen = config.train.clusters
+    if selection is None or selection.recommended == chosen or selection.rows[0].tuning_ari is None:
         return ()
     told = (
-        f"There are {chosen} clusters, where --select-k recommends {recommended} without labels, and shows how "
-        "each number agrees with half of the labels: if that made the choice, the scores below are flattered."
+        f"There are {chosen} clusters, where --select-k recommends {selection.recommended} without labels, and "
+        "shows how each number agrees with half of the labels: if that made the choice, the scores below are "
+        "flattered."
     )
     return (told,)
 
