@@ -152,13 +152,15 @@ class SlurmConfig(Section):
     prologue: tuple[Prologue, ...] = ()
     """Lines of shell before the work: modules, an environment to activate."""
     scratch: Line | None = None
-    """Folder on each node where Dask may put what does not fit into memory, like $TMPDIR."""
+    """Folder on each node where Dask may put what does not fit into memory, like /local/$USER; when null TMPDIR's,
+    or /tmp."""
     interface: Word | None = None
     """Network interface between nodes, like ib0."""
     container: Literal["none", "apptainer", "charliecloud", "podman"] = "none"
     """What runs the image."""
     image: Line | None = None
-    """Container image: a .sif file, an unpacked folder (charliecloud), a name (podman)."""
+    """Container image: a .sif file or a registry's address (apptainer), an unpacked folder (charliecloud), a name
+    (podman)."""
     binds: tuple[Line, ...] = ()
     """Further folders that the container sees, like /data/labels; those of archive and output are bound anyway."""
     folder: Line = "couloir-jobs"

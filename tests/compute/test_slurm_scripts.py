@@ -151,7 +151,7 @@ FOLLOWED = """
 function squeue() {{ echo {state}; }}
 function scontrol() {{ echo "asked: $*"; }}
 function sleep() {{ :; }}
-function apptainer() {{ echo "told: ${{*: -3}}"; }}
+function apptainer() {{ echo "told: ${{*: -3}}"; return {starts}; }}
 SLURM_JOB_ID=7
 SLURM_RESTART_COUNT={restarts}
 {functions}
@@ -161,11 +161,12 @@ echo went on
 """
 
 
-def followed(script, folder, *, code, restarts=0, state="RUNNING", before=""):
-    """Run what follows from the way in which a stage ended."""
+def followed(script, folder, *, code, restarts=0, state="RUNNING", before="", starts=0):
+    """Run what follows from the way in which a stage ended; ``starts`` is the exit code of its container."""
     text = script.text
     functions = text[text.index("told=") : text.index("\n}\n", text.index("follow() {")) + 3]
-    whole = FOLLOWED.format(state=state, restarts=restarts, code=code, functions=functions, before=before)
+    given = {"state": state, "restarts": restarts, "code": code, "before": before, "starts": starts}
+    whole = FOLLOWED.format(functions=functions, **given)
     return subprocess.run(["bash", "-uc", whole], cwd=folder, capture_output=True, text=True)
 
 
@@ -176,9 +177,14 @@ def followed(script, folder, *, code, restarts=0, state="RUNNING", before=""):
         (143, 0, "RUNNING", "asked: requeue 7"),
         (143, 0, "''", "asked: requeue 7"),  # SLURM's controller does not answer
         (137, 0, "RUNNING", "asked: requeue 7"),
-        (143, 50, "RUNNING", "is not any more"),
-        (143, 0, "COMPLETING", "was cancelled"),
-        (3, 0, "RUNNING", "train failed with exit code 3; what waits for it is cancelled: catalog, report"),
+        (143, 50, "RUNNING", "queued 50 times (compute.slurm.requeues), and not any more"),
+        (143, 0, "COMPLETING", "train failed: cancelled with its job"),
+        (
+            3,
+            0,
+            "RUNNING",
+            "failed: exit code 3, and its log says why; what waits for it is cancelled: catalog, rep",
+        ),
     ],
 )
 def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state, told, tmp_path):
@@ -190,21 +196,36 @@ def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state
     assert done.returncode == code
     assert "failed" not in done.stdout or "asked" not in done.stdout
     assert ("told: train run.yaml" in done.stdout) == (code != 0 and "asked" not in done.stdout)
+    assert not list(tmp_path.glob("*.failed"))
+
+
+def test_where_not_even_the_container_starts_the_script_itself_says_that_it_failed(tmp_path):
+    script = training_script(SlurmConfig(container="apptainer", image="image"), FOLDER)
+    followed(script, tmp_path, code=255, starts=255, restarts=50)
+    assert "and not any more" in (tmp_path / "train.failed").read_text()
 
 
 @pytest.mark.parametrize(
-    ("said", "srun", "told"),
+    ("written", "srun", "told"),
     [
-        ("0", 1, "went on"),  # a worker was killed for want of memory, and replaced; the run came to its end
-        ("3", 137, "detect failed with exit code 3"),  # srun tells of the tasks that it killed itself
-        ("143", 137, "detect stopped with exit code 143; this job is queued again"),
-        (None, 1, "detect stopped with exit code 137; this job is queued again"),  # the run itself was killed
-        (None, 0, "went on"),
+        # a worker was killed for want of memory, and replaced; the run came to its end
+        ({"began": "", "ended": "0\n"}, 1, "went on"),
+        # srun tells of the tasks that it killed itself
+        ({"began": "", "ended": "3\n"}, 137, "detect failed: exit code 3"),
+        ({"began": "", "ended": "143\n"}, 137, "detect stopped with exit code 143; this job is queued again"),
+        # the run itself was killed
+        ({"began": ""}, 1, "detect stopped with exit code 137; this job is queued again"),
+        ({"began": "", "ended": ""}, 1, "detect stopped with exit code 137; this job is queued again"),
+        # it never began: its settings, its image or its module are wrong
+        ({}, 1, "detect failed: exit code 1"),
+        ({}, 127, "detect failed: exit code 127"),
+        ({}, 137, "detect stopped with exit code 137; this job is queued again"),
+        ({}, 0, "went on"),
     ],
 )
-def test_what_the_run_says_of_its_end_counts_for_more_than_what_srun_does(said, srun, told, tmp_path):
-    if said:
-        (tmp_path / "scheduler-7-0.json.ended").write_text(f"{said}\n")
+def test_what_the_run_says_of_its_end_counts_for_more_than_what_srun_does(written, srun, told, tmp_path):
+    for ending, text in written.items():
+        (tmp_path / f"scheduler-7-0.json.{ending}").write_text(text)
     assert told in followed(detection_script(compute(), FOLDER), tmp_path, code=srun).stdout
 
 

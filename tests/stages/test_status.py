@@ -293,6 +293,20 @@ def test_what_was_submitted_and_has_not_begun_waits(copy, tmp_path):
     assert not read_status(new).ended
 
 
+def test_a_job_that_could_not_start_couloir_is_told_where_its_folder_is_reached(copy, tmp_path):
+    new, folder = of_output(copy, tmp_path / "new"), tmp_path / "couloir-jobs"
+    folder.mkdir()
+    write_submission(output_of(new), replace(submitted(), logs=str(folder)))
+    (folder / "detect.failed").write_text("exit code 255, and its log says why\n")
+    result = invoke(new, tmp_path)
+    assert result.exit_code == EXIT_FAILURES
+    assert result.stderr == "couloir: detect failed: exit code 255, and its log says why.\n"
+    assert "detect: SLURM job 123 since" in result.stdout
+    assert states({stage.stage: stage for stage in read_status(new).stages}) == ["failed"] + 3 * ["cancelled"]
+    write_submission(output_of(new), replace(submitted(), logs=str(folder), cluster="kubernetes"))
+    assert invoke(new, tmp_path).exit_code == 0
+
+
 def test_what_is_cancelled_is_told_once_and_without_its_cause_twice(copy, tmp_path):
     shutil.rmtree(tmp_path / "copy" / "model")
     ended = replace(read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=NOW)

@@ -19,8 +19,8 @@ _SERVERS = 2
 _ACCOUNTED = ("partition", "account", "qos")
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
-_STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID.0"'
-"""How all tasks are told to stop: srun itself does not pass SIGTERM on, but kills them."""
+_STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID"'
+"""How all tasks, and not this script, are told to stop: srun itself does not pass SIGTERM on, but kills them."""
 _DEATHS = 3
 """How often a stage that was killed, and not told to stop, is tried again."""
 
@@ -44,6 +44,10 @@ class JobFolder:
     def run_file(self) -> Path:
         """The run's settings as they were when it was submitted."""
         return self.path / "run.yaml"
+
+    def script(self, stage: str) -> Path:
+        """Name the script of a stage's job."""
+        return self.path / f"{stage}.sh"
 
     def log(self, stage: str) -> Path:
         """Name a stage's log; ``%j`` is the job's number."""
@@ -181,19 +185,19 @@ state() {{
 
 # For good: couloir status is to say so, and what waits for this job is cancelled.
 give_up() {{
-    echo "couloir: {stage} $2"
-    {couloir} note-failure {stage} run.yaml "$2" || true
+    echo "couloir: {stage} failed: $2{then}"
+    {couloir} note-failure {stage} run.yaml "$2" || echo "$2" > {stage}.failed
     exit "$1"
 }}
 
 again() {{
     local state; state=$(state)
     if [ "${{state:-RUNNING}}" != RUNNING ]; then
-        give_up "$1" "was cancelled with its job"
+        give_up "$1" "cancelled with its job"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
-        give_up "$1" "was queued {requeues} times (compute.slurm.requeues), and is not any more"
+        give_up "$1" "queued {requeues} times (compute.slurm.requeues), and not any more"
     elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
-        give_up "$1" "was killed, or held up, again and again: for want of memory perhaps"
+        give_up "$1" "killed, or held up, again and again: for want of memory perhaps"
     fi
     echo "couloir: {stage} stopped with exit code $1; this job is queued again, and goes on from there"
     if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
@@ -207,14 +211,18 @@ follow() {{
     wait $work || code=$?
     while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
     work=''
-    if [ -s "$said" ]; then code=$(cat "$said"); elif [ -n "$said" ] && [ $code -ne 0 ]; then code=137; fi
+    if [ -s "$said" ]; then
+        code=$(cat "$said")
+    elif [ $code -ne 0 ] && [ -e "${{said%.ended}}.began" ]; then
+        code=137  # the run was killed, and srun may tell of another task
+    fi
     [ $code -ne 0 ] || return 0
     [ -z "$told" ] || again 143
     if [ $code -gt 128 ] || [ $code -eq {later} ]; then
         [ $code -eq 143 ] || echo $code >> {stage}.deaths
         again $code
     fi
-    give_up $code "failed with exit code $code{then}"
+    give_up $code "exit code $code, and its log says why"
 }}
 """
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from distributed import Security
 from distributed.core import rpc
 
 from couloir.compute.dask_pool import AHEAD, settings
+from couloir.compute.node import check_interface, scratch_folder
 from couloir.compute.tls import security_of
 from couloir.config import ComputeConfig
 from couloir.errors import ConfigError, exit_code_of
@@ -43,7 +45,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
     Raises
     ------
     ConfigError
-        Outside of an allocation, or in one of too few tasks.
+        Outside of an allocation, or in one of too few tasks; when the node is not as the run file says.
     """
     rank, tasks = _place_in_allocation()
     if config.tls is None:
@@ -60,25 +62,46 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
         threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
-    security = security_of(config.tls)
-    with settings():
-        runner = runner_class(
-            security,
-            scheduler_file=str(place),
-            scheduler_options=_scheduler_options(config, security),
-            worker_class="distributed.Nanny",
-            worker_options=_worker_options(config, security),
-        )
-    code = 0
     try:
+        security = security_of(config.tls)
+        check_interface(config.slurm.interface)
+        options = _worker_options(config, security)
+    except ConfigError as error:  # told by whichever task is the first, before the others end for it
+        code = exit_code_of(error)
+        if not _say_end(end, code):
+            sys.exit(code)
+        raise
+    try:
+        with settings():
+            runner = runner_class(
+                security,
+                scheduler_file=str(place),
+                scheduler_options=_scheduler_options(config, security),
+                worker_class="distributed.Nanny",
+                worker_options=options,
+            )
         with runner:
+            Path(f"{place}.began").touch()
             found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
             yield config.model_copy(update=found)
+            _say_end(end, 0)
     except BaseException as error:
-        code = exit_code_of(error)
+        if rank == _RUN:
+            _say_end(end, exit_code_of(error))
         raise
-    finally:  # what srun tells is made up of how all tasks ended, those that it killed among them
-        end.write_text(f"{code}\n")
+
+
+def _say_end(end: Path, code: int) -> bool:
+    """Say how the run has ended, and give whether nobody has said so before.
+
+    What srun tells is made up of how all tasks did, those that it killed among them.
+    """
+    try:
+        with end.open("x") as file:
+            file.write(f"{code}\n")
+    except FileExistsError:
+        return False
+    return True
 
 
 def _place_in_allocation() -> tuple[int, int]:
@@ -97,7 +120,11 @@ def _place_in_allocation() -> tuple[int, int]:
 
 
 def meeting_place(job: str, start: str) -> str:
-    """Name the file, in the job's folder, that tells the scheduler's address; each start of a job has its own."""
+    """Name the file, in the job's folder, that tells the scheduler's address; each start of a job has its own.
+
+    Beside it lies one that ends in ``.began`` once the run has reached the scheduler, and one in ``.ended`` with
+    the run's exit code.
+    """
     return f"scheduler-{job}-{start}.json"
 
 
@@ -143,13 +170,12 @@ def _scheduler_options(config: ComputeConfig, security: Security) -> dict[str, A
 
 
 def _worker_options(config: ComputeConfig, security: Security) -> dict[str, Any]:
-    scratch = config.slurm.scratch
     return {
         "security": security,
         "protocol": "tls://",
         "interface": config.slurm.interface,
         "nthreads": 1 + AHEAD,
         "memory_limit": f"{config.memory_gb}GB",
-        "local_directory": os.path.expandvars(scratch) if scratch else None,
+        "local_directory": scratch_folder(config.slurm.scratch),
         "dashboard_address": "127.0.0.1:0",
     }

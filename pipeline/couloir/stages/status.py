@@ -18,9 +18,10 @@ from couloir.stages.seeds import with_held_seeds
 from couloir.stages.settings import output_of
 from couloir.stages.standing import STAGES, read_standings
 from couloir.store.hold import Holder, read_holder
+from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import Outcome, read_outcomes
-from couloir.store.progress import read_progress
+from couloir.store.progress import Progress, read_failure, read_progress
 from couloir.store.submission import Submission, read_submission
 
 _IN_WORDS = {"failed": "failed", "silent": "is silent"}
@@ -132,7 +133,7 @@ def read_status(config: RunConfig) -> RunStatus:
     output = output_of(config)
     config = with_held_seeds(config)
     index, holder, submission = read_index(output), read_holder(output), read_submission(output)
-    told = {stage: found for stage in (*BESIDE, *STAGES) if (found := read_progress(output, stage))}
+    told = {stage: found for stage in (*BESIDE, *STAGES) if (found := _told(output, stage, submission))}
     if index is None and holder is None and submission is None:
         raise MissingStageError(f"{output} holds nothing of a run yet. `couloir run` begins one.")
     look = Look(time.time(), holder, submission, told)
@@ -150,6 +151,12 @@ def read_status(config: RunConfig) -> RunStatus:
         failures=tuple(outcome for outcome in outcomes if outcome.failed),
         submission=submission,
     )
+
+
+def _told(output: Location, stage: str, submission: Submission | None) -> Progress | None:
+    """Give what was told last of a stage: by itself, or by its job's script."""
+    told = (read_progress(output, stage), read_failure(submission, stage) if submission else None)
+    return max(filter(None, told), key=lambda progress: progress.updated, default=None)
 
 
 def _find_too_many(config: RunConfig, outcomes: Sequence[Outcome], total: int, look: Look) -> str:
