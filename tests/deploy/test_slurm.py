@@ -187,7 +187,8 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
 
 
 def test_a_stage_that_comes_to_its_time_limit_stops_in_order_and_goes_on(slurm, archive, laptop, tmp_path):
-    limit = {"walltime": "00:01:00", "warn_s": 10, "prologue": ["[ ${SLURM_RESTART_COUNT:-0} -gt 0 ] || sleep 45"]}
+    limit = {"walltime": "00:01:00", "warn_s": 10}
+    limit["prologue"] = ["srun --ntasks=1 true", "[ ${SLURM_RESTART_COUNT:-0} -gt 0 ] || sleep 45"]
     run_file(tmp_path, archive, **limit)
     jobs = submit(slurm, tmp_path)
     wait_for_end(slurm, tmp_path, jobs["detect"], "detect")
@@ -233,7 +234,34 @@ def test_a_failed_stage_cancels_what_follows_and_says_so(slurm, archive, tmp_pat
     assert slurm.state(jobs["detect"]) == "FAILED"
     assert slurm.state(jobs["train"]) == "CANCELLED"
     told = log(tmp_path, "detect")
-    assert "detect failed with exit code 3; what waits for it is cancelled: training, catalog, report" in told
+    assert (
+        "failed: exit code 3, and its log says why; what waits for it is cancelled: training, catalog, r" in told
+    )
+
+
+def test_a_node_without_the_interface_fails_the_stage_at_once_and_says_why(slurm, archive, tmp_path):
+    run_file(tmp_path, archive, interface="ib9")
+    jobs = submit(slurm, tmp_path)
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 240)
+    assert slurm.state(jobs["detect"]) == "FAILED"
+    assert "Restarts=0" in slurm.call("scontrol", "show", "job", jobs["detect"])
+    told = log(tmp_path, "detect")
+    assert "compute.slurm.interface (ib9) on " in told
+    assert "Traceback" not in told
+    assert "memory" not in told
+    status = couloir(tmp_path, "status", "run.yaml", code=3)
+    assert "detect failed: exit code 1, and its log says why" in status.stderr
+
+
+def test_a_container_that_does_not_start_is_told_by_the_status(slurm, archive, tmp_path):
+    (tmp_path / "image").mkdir()
+    run_file(tmp_path, archive, container="charliecloud", image="image")
+    jobs = submit(slurm, tmp_path)
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 240)
+    assert slurm.state(jobs["detect"]) == "FAILED"
+    status = couloir(tmp_path, "status", "run.yaml", code=3)
+    assert "detect failed: exit code " in status.stderr
+    assert f"SLURM job {jobs['detect']}" in status.stdout
 
 
 def test_what_slurm_refuses_is_shown_with_the_script_and_nothing_is_left(slurm, archive, tmp_path):
@@ -246,15 +274,24 @@ def test_what_slurm_refuses_is_shown_with_the_script_and_nothing_is_left(slurm, 
     assert not (tmp_path / "couloir-jobs").exists()
 
 
-def test_a_dry_run_prints_what_would_be_submitted_and_submits_nothing(slurm, archive, tmp_path):
-    run_file(tmp_path, archive)
+@pytest.mark.parametrize("workers_as", ["tasks", "jobs"])
+def test_a_dry_run_prints_what_would_be_submitted_and_submits_nothing(workers_as, slurm, archive, tmp_path):
+    run_file(tmp_path, archive, workers_as=workers_as)
     told = couloir(tmp_path, "submit", "slurm", "run.yaml", "--dry-run").stdout
     assert not slurm.jobs()
     assert not (tmp_path / "couloir-jobs").exists()
     files = dict(part.split(" <==\n", 1) for part in told.split("==> ")[1:])
-    assert [Path(name).name for name in files] == ["run.yaml", "detect.sh", "train.sh", "report.sh"]
-    for name, text in files.items():
-        if name.endswith(".sh"):
+    if workers_as == "jobs":
+        worker = next(files.pop(head) for head in list(files) if "worker.sh" in head)
+        assert "#SBATCH --cpus-per-task=1" in worker
+        assert "tls://SCHEDULER:PORT --name WORKER " in worker
+    heads = {Path(head.split()[-1]).name: head for head in files}
+    assert list(heads) == ["run.yaml", "detect.sh", "train.sh", "report.sh"]
+    assert heads["detect.sh"].startswith("sbatch --parsable /")
+    held = "sbatch --parsable --dependency=afterok:JOB_OF_DETECT --kill-on-invalid-dep=yes "
+    assert heads["train.sh"].startswith(held)
+    for head, text in files.items():
+        if head.endswith(".sh"):
             checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
             assert checked.returncode == 0, checked.stderr
     assert ComputeConfig.model_validate(yaml.safe_load(files[next(iter(files))])["compute"]).kind == "slurm"

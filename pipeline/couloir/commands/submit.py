@@ -1,5 +1,6 @@
 """Submit a whole run to a cluster."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -45,12 +46,11 @@ def slurm(run_file: Path, overrides: tuple[str, ...], *, redo: bool, seeds: int 
     with console.status("plan"):
         made = prepare(config, plan(config), name=run_file.stem, redo=redo)
     if dry_run:
-        files = {"run.yaml": made.run_file} | {f"{script.name}.sh": script.text for script in made.scripts}
-        for file, text in files.items():
-            click.echo(f"==> {made.folder.path / file} <==\n{text}")
+        click.echo(made.text)
         return
     submit_jobs(made, tell=lambda stage, number: console.print(f"{stage}: job {number}"))
-    click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    couloir status {made.folder.run_file}")
+    look = shlex.join(["couloir", "status", str(made.folder.run_file)])
+    click.echo(f"Scripts and logs: {made.folder.path}\nHow far it is:    {look}")
 
 
 @submit.command()
@@ -93,8 +93,11 @@ def kubernetes(
     submit_objects(made)
     for stage, job_name in made.run.jobs.items():
         console.print(f"{stage}: {'job' if stage != 'detect' else 'DaskJob'} {job_name}")
+    look = shlex.join(["couloir", "status", str(run_file), *(f"--set={text}" for text in overrides)])
     click.echo(
-        f"Its pods: {made.run.kubectl('get pods')}\nIts logs: {made.run.kubectl('logs')} --prefix --tail=-1"
+        f"Its pods:      {made.run.kubectl('get pods')}\n"
+        f"Its logs:      {made.run.kubectl('logs')} --prefix --tail=-1\n"
+        f"How far it is: {look}{'' if made.seen else ', where its output is reached'}"
     )
 
 

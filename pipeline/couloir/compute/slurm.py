@@ -35,24 +35,27 @@ def check_script(script: Script) -> None:
     _sbatch(script, ["--test-only"])
 
 
-def submit(script: Script, *, after: str | None = None) -> str:
-    """Submit a job, and give its number.
+def sbatch_options(*, after: str | None = None) -> list[str]:
+    """Give the options with which a job is submitted.
 
     Parameters
     ----------
-    script : Script
     after : str, optional
         The job that must have ended well first; if it does not, this one is cancelled.
+    """
+    held = [f"--dependency=afterok:{after}", "--kill-on-invalid-dep=yes"] if after else []
+    return ["--parsable", *held]
+
+
+def submit(script: Script, *, after: str | None = None) -> str:
+    """Submit a job, and give its number.
 
     Raises
     ------
     ClusterError
         With SLURM's refusal and the script.
     """
-    options = ["--parsable"]
-    if after:
-        options += [f"--dependency=afterok:{after}", "--kill-on-invalid-dep=yes"]
-    return _sbatch(script, options).strip().partition(";")[0]
+    return _sbatch(script, sbatch_options(after=after)).strip().partition(";")[0]
 
 
 def cancel(numbers: Collection[str]) -> None:

@@ -1,16 +1,20 @@
 """Run tasks on a Dask cluster whose workers are jobs of SLURM, each its own."""
 
+import signal
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from distributed import Client
 
 from couloir.compute.dask_pool import AHEAD, ANSWER_S, WORKER_ENVIRONMENT, DaskPool, settings
 from couloir.compute.memory import mebibytes
+from couloir.compute.node import check_interface, scratch_folder
 from couloir.compute.slurm import Script, check_script, queued_jobs
-from couloir.compute.tls import make_certificate, security_of
+from couloir.compute.tls import make_certificate, security_of, security_to_be
 from couloir.compute.turns import TakeTurns
 from couloir.config import ComputeConfig
 from couloir.errors import ClusterError
@@ -33,11 +37,16 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
         Where the jobs write what they print.
     """
     slurm, memory = config.slurm, asked_mebibytes(config)
+    scratch = Path(slurm.scratch).expanduser() if slurm.scratch else "${TMPDIR:-/tmp}"
     return {
         "queue": slurm.partition,
         "account": slurm.account,
         "walltime": slurm.walltime,
-        "job_extra_directives": [*([f"--qos={slurm.qos}"] if slurm.qos else []), *slurm.directives],
+        "job_extra_directives": [
+            f"--output={log_folder}/worker-%j.log",  # Dask's own setting for it makes the folder at once
+            *([f"--qos={slurm.qos}"] if slurm.qos else []),
+            *slurm.directives,
+        ],
         "job_script_prologue": [*exports(), *slurm.prologue],
         "cores": 1 + AHEAD,  # threads, most of which wait for bytes
         "processes": 1,
@@ -46,8 +55,7 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
         "job_mem": f"{memory}M" if memory else None,
         "job_directives_skip": [] if memory else ["--mem="],
         "job_name": "couloir-worker",
-        "log_directory": str(log_folder),
-        "local_directory": slurm.scratch or "${TMPDIR:-/tmp}",  # of the worker's node
+        "local_directory": f'"{scratch}"',  # whose variables are those of the worker's node
         "interface": slurm.interface,
         "death_timeout": _ALONE_S,
         "worker_extra_args": [
@@ -55,6 +63,18 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
             *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
         ],
     }
+
+
+def worker_script(config: ComputeConfig) -> Script:
+    """Write the job of a worker, as the run submits it again and again, but for the scheduler's address."""
+    job = _jobqueue().SLURMJob(
+        "tls://SCHEDULER:PORT",
+        name="WORKER",
+        protocol="tls://",
+        security=security_to_be(config.tls) if config.tls else None,
+        **job_options(config, Path(config.slurm.folder) / "workers"),
+    )
+    return Script("worker", job.job_script())
 
 
 def asked_mebibytes(config: ComputeConfig) -> int:
@@ -66,6 +86,16 @@ def asked_mebibytes(config: ComputeConfig) -> int:
 def exports() -> list[str]:
     """Write in shell what a worker's process must find in its environment."""
     return [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
+
+
+def _jobqueue() -> ModuleType:
+    """Import dask-jobqueue, which takes SIGINT for itself."""
+    before = signal.getsignal(signal.SIGINT)
+    from dask_jobqueue import slurm
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
+    return slurm  # type: ignore[no-any-return]
 
 
 class SlurmJobsPool(DaskPool):
@@ -81,20 +111,23 @@ class SlurmJobsPool(DaskPool):
     ------
     ClusterError
         When there is no SLURM here, or worker after worker dies before it has begun.
+    ConfigError
+        When this node is not as the run file says.
     """
 
     def __init__(self, config: ComputeConfig) -> None:
-        from dask_jobqueue import SLURMCluster
-
         self._config = config
         self._folder = Path(config.slurm.folder).absolute()
         tls = Path(config.tls) if config.tls else self._folder / "tls"
         if not config.tls:
             make_certificate(tls)
         security = security_of(tls)
+        check_interface(config.slurm.interface)
+        (self._folder / "workers").mkdir(parents=True, exist_ok=True)
+        scratch_folder(config.slurm.scratch)  # of this node, which is likely to be as those of the workers
         workers = config.workers or 1
         self._settings = settings()
-        self._cluster = SLURMCluster(
+        self._cluster = _jobqueue().SLURMCluster(
             security=security,
             scheduler_options={"dashboard_address": config.dashboard, "interface": config.slurm.interface},
             **job_options(config, self._folder / "workers"),

@@ -57,11 +57,17 @@ def security_of(folder: str | Path) -> Security:
     ConfigError
         When the folder does not hold it.
     """
-    certificate, key = (Path(folder) / name for name in (CERTIFICATE, KEY))
-    for path in (certificate, key):
+    for path in (Path(folder) / name for name in (CERTIFICATE, KEY)):
         if not os.access(path, os.R_OK):
             raise ConfigError(f"compute.tls ({folder}) needs {path.name}, which is not there or cannot be read")
-    files = {"cert": str(certificate), "key": str(key)}
+    return security_to_be(folder)
+
+
+def security_to_be(folder: str | Path) -> Security:
+    """Give what Dask will need, before the folder holds it."""
+    certificate, key = (str(Path(folder) / name) for name in (CERTIFICATE, KEY))
     roles = ("client", "scheduler", "worker")
-    of_roles = {f"tls_{role}_{kind}": path for role in roles for kind, path in files.items()}
-    return Security(require_encryption=True, tls_ca_file=str(certificate), **of_roles)
+    of_roles = {
+        f"tls_{role}_{kind}": path for role in roles for kind, path in {"cert": certificate, "key": key}.items()
+    }
+    return Security(require_encryption=True, tls_ca_file=certificate, **of_roles)

@@ -1,6 +1,8 @@
 """Submit a whole run to SLURM: detection, training, catalog and report, each when the one before it is done."""
 
 import datetime as dt
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,6 +10,8 @@ from pathlib import Path
 
 from couloir.compute import slurm
 from couloir.compute.slurm import Script
+from couloir.compute.slurm_images import with_absolute_images
+from couloir.compute.slurm_jobs import worker_script
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.compute.tls import make_certificate
 from couloir.config import RunConfig
@@ -30,11 +34,32 @@ class Prepared:
     config: RunConfig
     folder: JobFolder
     scripts: tuple[Script, ...]
+    worker: Script | None
+    """What detection submits for each worker, where workers are jobs."""
 
     @property
     def run_file(self) -> str:
         """The run file that the jobs read."""
         return f"# Written by couloir submit; the jobs in this folder read it.\n{dump(self.config, site='slurm')}"
+
+    @property
+    def all_scripts(self) -> tuple[Script, ...]:
+        """Those that are submitted from here, and the workers'."""
+        return (*self.scripts, *([self.worker] if self.worker else []))
+
+    @property
+    def text(self) -> str:
+        """All that is submitted, each file under how it is, as far as that is known before."""
+        parts = {str(self.folder.run_file): self.run_file}
+        before = ""
+        for script in self.scripts:
+            options = slurm.sbatch_options(after=f"JOB_OF_{before}" if before else None)
+            parts[shlex.join(["sbatch", *options, str(self.folder.script(script.name))])] = script.text
+            before = script.name.upper()
+        if self.worker:
+            place = self.folder.script(self.worker.name)
+            parts[f"{place}, which detection submits for each worker"] = self.worker.text
+        return "\n".join(f"==> {head} <==\n{text}" for head, text in parts.items())
 
 
 def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> Prepared:
@@ -54,15 +79,16 @@ def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> 
     ------
     ChangedSettingsError
         When the output holds what other settings made, and nobody said `redo`.
+    ConfigError
+        When something that the settings of the site name is not there.
+    ClusterError
+        When what submits workers is not installed.
     """
     config = with_held_seeds(config)
     _refuse_what_lacks(config)
     if not redo:
         refuse_changes(config, plan.inventory.blocks)
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = JobFolder(
-        Path(config.compute.slurm.folder).expanduser().absolute() / f"{name}-{stamp}", _places(config)
-    )
+    folder = _folder(config, name)
     frozen = _frozen(config, plan, folder)
     again = ["--redo"] if redo else []
     compute, site = frozen.compute, frozen.compute.slurm
@@ -77,7 +103,7 @@ def prepare(config: RunConfig, plan: Plan, *, name: str, redo: bool = False) -> 
             training_script(site, folder, options=again, followers=("catalog", "report")),
             report_script(site, folder, stages=("catalog", "report")),
         ]
-    return Prepared(frozen, folder, tuple(scripts))
+    return Prepared(frozen, folder, tuple(scripts), worker_script(compute) if site.workers_as == "jobs" else None)
 
 
 def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str]:
@@ -98,28 +124,38 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     ------
     ClusterError
         When SLURM refuses one, and then none is left behind; when jobs of this output still wait or run.
+    ConfigError
+        When the folder for scripts and logs cannot be made.
     """
     _refuse_twice(made.config)
-    for script in made.scripts:
+    for script in made.all_scripts:
         slurm.check_script(script)
-    path = made.folder.path
-    path.mkdir(mode=0o700, parents=True)  # who may write here may run code in our name
-    make_certificate(path / "tls")
-    (path / "run.yaml").write_text(made.run_file)
-    for script in made.scripts:
-        (path / f"{script.name}.sh").write_text(script.text)
+    _write(made)
     began = dt.datetime.now(dt.UTC)
     jobs: dict[str, str] = {}
     try:
         for script in made.scripts:
             jobs[script.name] = slurm.submit(script, after=list(jobs.values())[-1] if jobs else None)
             tell(script.name, jobs[script.name])
-        remember(made.config, "slurm", jobs, logs=str(path), at=began)
+        remember(made.config, "slurm", jobs, logs=str(made.folder.path), at=began)
     except BaseException:
         if jobs:
             slurm.cancel(list(jobs.values()))
         raise
     return jobs
+
+
+def _write(made: Prepared) -> None:
+    """Write scripts, settings and certificates to the folder of this submission."""
+    folder = made.folder
+    try:
+        folder.path.mkdir(mode=0o700, parents=True)  # who may write here may run code in our name
+        make_certificate(folder.path / "tls")
+        folder.run_file.write_text(made.run_file)
+        for script in made.all_scripts:
+            folder.script(script.name).write_text(script.text)
+    except OSError as error:
+        raise ConfigError(f"compute.slurm.folder: {folder.path} cannot be written: {error.strerror}") from error
 
 
 def _refuse_twice(config: RunConfig) -> None:
@@ -141,15 +177,24 @@ def _refuse_what_lacks(config: RunConfig) -> None:
     site = config.compute.slurm
     if site.container == "none" and find_spec("dask_jobqueue") is None:
         raise ClusterError("detection on SLURM needs dask-jobqueue: pip install 'couloir[slurm]'")
-    if site.workers_as == "jobs" and " " in str(Path(site.folder).expanduser().absolute()):
+    if site.workers_as == "jobs" and any(map(str.isspace, _absolute(site.folder))):
         raise ConfigError(
             f"compute.slurm.folder ({site.folder}) lies in a path with a space: workers' jobs fail there"
         )
 
 
+def _folder(config: RunConfig, name: str) -> JobFolder:
+    """Say where this submission has its files; the name has no letter that SLURM or Dask would stumble over."""
+    word = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    site = config.compute.slurm
+    places = _places(config) if site.container != "none" else ()
+    return JobFolder(Path(_absolute(site.folder)) / f"{word}-{stamp}", places)
+
+
 def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
     """Settle what would be another thing on another machine: paths, the number of workers, the kind of cluster."""
-    site = config.compute.slurm.model_copy(update={"folder": str(folder.path)})
+    site = with_absolute_images(config.compute.slurm).model_copy(update={"folder": str(folder.path)})
     compute = config.compute.model_copy(
         update={
             "kind": "slurm",
@@ -162,7 +207,7 @@ def _frozen(config: RunConfig, plan: Plan, folder: JobFolder) -> RunConfig:
 
 
 def _places(config: RunConfig) -> tuple[str, ...]:
-    """Name the folders of this machine that a run reads and writes."""
+    """Name the folders of this machine that a run reads and writes, for a container to see."""
     found = (_absolute(place) for place in located(config).values())
     folders = (Path(place.partition("*")[0]) for place in found if "://" not in place)
     return tuple(dict.fromkeys(str(_that_is_there(folder)) for folder in folders))

@@ -1,0 +1,59 @@
+"""Images and binds of a site's containers, looked for where the run is submitted."""
+
+from pathlib import Path
+
+import pytest
+
+from couloir.compute.slurm_images import with_absolute_images
+from couloir.errors import ConfigError
+from couloir.sites import SlurmConfig
+
+
+def site(**settings) -> SlurmConfig:
+    return SlurmConfig(**({"container": "apptainer", "image": "docker://example.org/couloir"} | settings))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in a folder that is the home, too, with two images and a folder of labels."""
+    for name in ("couloir.sif", "train.sif"):
+        (tmp_path / name).touch()
+    (tmp_path / "labels").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("image", ["couloir.sif", "~/couloir.sif"])
+def test_paths_are_those_of_where_the_run_is_submitted(image, here):
+    found = with_absolute_images(
+        site(image=image, binds=["labels", "~/labels:/mnt"], training={"image": "train.sif"})
+    )
+    assert found.image == str(here / "couloir.sif")
+    assert found.training.image == str(here / "train.sif")
+    assert found.binds == (str(here / "labels"), f"{here / 'labels'}:/mnt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"image": "nowhere.sif"}, r"compute\.slurm\.image \(nowhere\.sif\) is not there"),
+        (
+            {"training": {"image": "/nowhere.sif"}},
+            r"compute\.slurm\.training\.image \(/nowhere\.sif\) is not there",
+        ),
+        ({"binds": ["nowhere:/mnt"]}, r"compute\.slurm\.binds \(nowhere:/mnt\) names what is not there"),
+        ({"container": "charliecloud", "image": "nowhere"}, r"compute\.slurm\.image \(nowhere\) is not there"),
+    ],
+)
+def test_what_is_not_there_is_told_before_a_job_looks_for_it(settings, told, here):
+    with pytest.raises(ConfigError, match=told):
+        with_absolute_images(site(**settings))
+
+
+def test_names_of_registries_and_folders_of_the_nodes_stay_as_they_are(here):
+    assert with_absolute_images(site(binds=["/local/of/nodes:/tmp"])) == site(binds=["/local/of/nodes:/tmp"])
+    podman = site(container="podman", image="localhost/couloir-worker")
+    assert with_absolute_images(podman) == podman
+    assert with_absolute_images(SlurmConfig()) == SlurmConfig()
+    assert Path.cwd() == here
