@@ -20,6 +20,7 @@ from distributed import Client, Scheduler
 from couloir.cli import main
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
 from couloir.compute.tls import security_of
+from couloir.errors import StoreError, exit_code_of
 from couloir.runfile import build, load
 from couloir.stages import submit_kubernetes
 from couloir.stages.plan import plan
@@ -32,6 +33,8 @@ OVERLAYS = ("overlays/cpu", "overlays/gpu", "overlays/s3-credentials", "overlays
 FOLDERS = ("base", *OVERLAYS, "daily")
 TMP = "/" + "tmp"
 KEYS = "s3-keys"
+SECTION = (manifests.ROOT / "docs" / "deploying.md").read_text().split("\n## Kubernetes\n")[1].split("\n## ")[0]
+YAML = re.findall(r"^```yaml\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
 IMAGES = {"image": "registry.example/worker:1", "training": {"image": "registry.example/train:1"}}
 
 
@@ -314,8 +317,8 @@ def test_the_operator_of_dask_knows_every_field_of_its_job(trees):
 @pytest.mark.parametrize(
     ("overlay", "name", "expected"),
     [
-        ("cpu", "couloir-train", {"nvidia.com/gpu": False}),
-        ("gpu", "couloir-train", {"nvidia.com/gpu.present": True, "nvidia.com/gpu": True}),
+        ("cpu", "couloir-train", {"'nvidia.com/gpu': ": False}),
+        ("gpu", "couloir-train", {"nvidia.com/gpu.present": True, "'nvidia.com/gpu': ": True}),
         ("s3-credentials", "couloir-worker", {"secretRef": True}),
         ("s3-credentials", "couloir-scheduler", {"secretRef": False}),
         ("s3-credentials", "couloir-report", {"secretRef": True}),
@@ -328,6 +331,19 @@ def test_an_overlay_changes_what_it_is_there_for(overlay, name, expected):
     needs_kubectl()
     spec = str(specs(manifests.kustomized(f"overlays/{overlay}"))[name])
     assert {word: word in spec for word in expected} == expected
+
+
+def test_components_go_together(tmp_path):
+    needs_kubectl()
+    (text,) = [text for text in YAML if "components:" in text]
+    (tmp_path / "kustomization.yaml").write_text(
+        text.replace("couloir/deploy/kubernetes", os.path.relpath(manifests.DEPLOY, tmp_path))
+    )
+    made = specs(manifests.kustomized(tmp_path))
+    train = made["couloir-train"]
+    assert train["nodeSelector"] == {"nvidia.com/gpu.present": "true", "cloud.google.com/gke-spot": "true"}
+    assert [each["key"] for each in train["tolerations"]] == ["nvidia.com/gpu", "cloud.google.com/gke-spot"]
+    assert train["containers"][0]["envFrom"] == [{"secretRef": {"name": "couloir-s3"}}]
 
 
 @pytest.mark.parametrize(
@@ -396,7 +412,9 @@ with (here / "calls").open("a") as calls:
     print(*sys.argv[1:], file=calls)
 if sys.argv[1] == "get":
     sys.exit(print((here / "held.json").read_text()))
-(here / "given.yaml").write_text(sys.stdin.read())
+(here / "given.yaml").write_text(given := sys.stdin.read())
+if sys.argv[1] == "create":
+    (here / "created.yaml").write_text(given)
 if (here / "refuses").exists() and (here / "refuses").read_text() in " ".join(sys.argv):
     print("configmap/mine")
     sys.exit("Error from server (Forbidden): exceeded quota")
@@ -455,6 +473,22 @@ def test_of_what_is_refused_half_way_nothing_is_left(cluster, tmp_path):
     assert calls[-1].split()[-1] == "configmap/mine", "what another has made stays"
 
 
+@pytest.mark.parametrize("error", [StoreError("the bucket is full"), KeyboardInterrupt()])
+def test_of_what_cannot_be_remembered_nothing_is_left(cluster, in_a_bucket, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(submit_kubernetes, "remember", refuse)
+    told = CliRunner().invoke(main, ["submit", "kubernetes", str(in_a_bucket), "--name=demo"])
+    assert told.exit_code == exit_code_of(error)
+    calls = (cluster / "calls").read_text().splitlines()
+    assert [line.split()[0] for line in calls] == ["create", "create", "delete"]
+    deleted = set(calls[-1].split()[5:])
+    made = manifests.read((cluster / "created.yaml").read_text())
+    assert len(deleted) == len(made)
+    assert {"daskjob.kubernetes.dask.org/demo", "job.batch/demo-train", "secret/demo-tls"} <= deleted
+
+
 def test_without_kubectl_it_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     told = submit(tmp_path)
@@ -490,15 +524,25 @@ def test_a_pod_starts_the_next_job_when_its_stage_has_ended_well(pod):
 
 
 @pytest.mark.parametrize("code", [1, 3, 137])
-def test_a_stage_that_failed_starts_nothing_and_the_pod_ends_with_its_code(pod, code):
-    assert pod(f"exit {code}", "detect run.yaml", "release demo-train") == code
-    assert pod.calls()[0] == "detect run.yaml"
-    assert [call.split()[:2] for call in pod.calls()[1:]] == [["note-failure", "detect"]]
+@pytest.mark.parametrize("stage", ["detect", "train"])
+def test_a_stage_that_failed_starts_nothing_and_the_pod_ends_with_its_code(pod, stage, code):
+    assert pod(f"exit {code}", f"{stage} run.yaml", "release demo-report") == code
+    assert pod.calls()[0] == f"{stage} run.yaml"
+    for_good = stage == "detect" or code != 137  # a killed training goes on in another pod of its job
+    assert [call.split()[:2] for call in pod.calls()[1:]] == [["note-failure", stage]] * for_good
 
 
-def test_a_job_that_could_not_be_started_is_told_of_where_its_stage_is_looked_for(pod):
-    assert pod("case $1 in release) exit 1 ;; esac", "detect run.yaml", "release demo-train") == 1
+@pytest.mark.parametrize("code", [1, 75])
+def test_a_job_that_could_not_be_started_is_told_of_where_its_stage_is_looked_for(pod, code):
+    assert pod(f"case $1 in release) exit {code} ;; esac", "detect run.yaml", "release demo-train") == code
     assert pod.calls()[-1].split()[:2] == ["note-failure", "train"]
+
+
+def test_what_is_told_to_have_failed_is_what_kubernetes_does_not_repeat():
+    for tree in objects():
+        if tree["kind"] == "Job":
+            rules = [rule for rule in tree["spec"]["podFailurePolicy"]["rules"] if rule["action"] == "FailJob"]
+            assert [rule["onExitCodes"]["values"] for rule in rules] == [[1, 2, 3, 75]]
 
 
 def test_an_output_that_a_dead_pod_still_holds_is_asked_for_again(pod):
@@ -560,11 +604,8 @@ def test_the_memory_that_is_asked_for_stays_within_what_is_allowed():
         assert asked <= most
 
 
-SECTION = (manifests.ROOT / "docs" / "deploying.md").read_text().split("\n## Kubernetes\n")[1].split("\n## ")[0]
-
-
 def test_the_run_file_in_the_documents_can_be_submitted():
-    (text,) = re.findall(r"^```yaml\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
+    (text,) = [text for text in YAML if "compute:" in text]
     made = specs(objects_of(prepare(build(yaml.safe_load(text)), name="demo", unseen=True).run))
     assert "spot" in str(made["demo-worker"]["tolerations"])
     assert "tolerations" not in made["demo-scheduler"]
@@ -587,8 +628,10 @@ def test_a_certificate_as_the_documents_make_one_serves_scheduler_and_client(tmp
 
 
 def test_the_folders_of_manifests_are_those_that_the_documents_name():
-    named = set(re.findall(r"`(overlays/[a-z0-9-]+|base|daily)`", SECTION))
+    named = set(re.findall(r"`((?:overlays|components)/[a-z0-9-]+|base|daily)`", SECTION))
     there = {
         str(path.parent.relative_to(manifests.DEPLOY)) for path in manifests.DEPLOY.rglob("kustomization.yaml")
     }
-    assert named == there == set(FOLDERS)
+    components = {overlay.replace("overlays", "components") for overlay in OVERLAYS}
+    assert there == set(FOLDERS) | components
+    assert named == there - set(OVERLAYS)

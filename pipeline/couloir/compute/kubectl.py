@@ -27,12 +27,31 @@ def create(objects: Sequence[dict[str, Any]]) -> None:
     """
     text = as_yaml(objects)
     _kubectl(["create", "--dry-run=server", "--filename=-", "--output=name"], text)
-    told = _call(["create", "--filename=-", "--output=name"], text)
+    try:
+        told = _call(["create", "--filename=-", "--output=name"], text)
+    except BaseException:  # their names were free a moment ago
+        delete(objects)
+        raise
     if told.returncode:
         if made := told.stdout.split():
-            namespace = objects[0]["metadata"]["namespace"]
-            _call(["delete", "--namespace", namespace, "--ignore-not-found", "--wait=false", *made])
+            _delete(objects[0]["metadata"]["namespace"], made)
         raise _refusal(told)
+
+
+def delete(objects: Sequence[dict[str, Any]]) -> None:
+    """Delete objects that were created, as far as they are there."""
+    names = [f"{_kind(tree)}/{tree['metadata']['name']}" for tree in objects]
+    _delete(objects[0]["metadata"]["namespace"], names)
+
+
+def _kind(tree: dict[str, Any]) -> str:
+    """Name a kind as kubectl does: KIND.GROUP, and no group for those of the core."""
+    group, slash, _ = tree["apiVersion"].partition("/")
+    return f"{tree['kind']}.{group}".lower() if slash else str(tree["kind"]).lower()
+
+
+def _delete(namespace: str, names: Sequence[str]) -> None:
+    _call(["delete", "--namespace", namespace, "--ignore-not-found", "--wait=false", *names])
 
 
 def is_under_way(namespace: str, run: str) -> bool:

@@ -31,10 +31,15 @@ for command in "$@"; do
     [ "$code" -eq 0 ] && continue
     stage=${command%% *}
     case $stage in release) stage=${command##*-} ;; assign) stage=catalog ;; esac
-    case $code in
-        75 | 143) ;;  # another run holds the output, and tells; or this goes on in another pod
-        *) couloir note-failure "$stage" @RUN_FILE@ "ended with exit code $code: couloir $command" || : ;;
+    final=''
+    case $1:$command:$code in
+        *:release*:75) final=yes ;;
+        *:75 | *:143) ;;  # another run holds the output, and tells; or this goes on in another pod
+        detect*) final=yes ;;  # the operator begins it no second time
+        *:[123]) final=yes ;;  # and Kubernetes no job that ends so; else another pod goes on
     esac
+    [ -z "$final" ] ||
+        couloir note-failure "$stage" @RUN_FILE@ "ended with exit code $code: couloir $command" || :
     exit "$code"
 done
 """.replace("@RUN_FILE@", RUN_FILE)

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from couloir.compute.kubectl import as_yaml, create, is_under_way
+from couloir.compute.kubectl import as_yaml, create, delete, is_under_way
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
 from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, scheduler_address
 from couloir.compute.memory import mebibytes
@@ -104,20 +104,28 @@ def prepare(config: RunConfig, *, name: str, redo: bool = False, unseen: bool = 
 
 
 def submit(made: Prepared) -> None:
-    """Submit a run.
+    """Submit a run; after an error nothing of it is left behind.
 
     Raises
     ------
     ClusterError
-        When Kubernetes refuses it, and then nothing is left behind; when a run of this output is under way.
+        When Kubernetes refuses it; when a run of this output is under way.
+    StoreError
+        When the output cannot be written.
     """
     if made.seen:
         _refuse_twice(made)
     began = dt.datetime.now(dt.UTC)
-    create([certificate_of(made.run), *objects_of(made.run)])
-    if made.seen:
-        logs = f"{made.run.kubectl('logs')} --prefix --tail=-1"
+    objects = [certificate_of(made.run), *objects_of(made.run)]
+    create(objects)
+    if not made.seen:
+        return
+    logs = f"{made.run.kubectl('logs')} --prefix --tail=-1"
+    try:
         remember(made.config, "kubernetes", made.run.jobs, logs=logs, at=began)
+    except BaseException:  # what nobody remembers would be submitted a second time beside it
+        delete(objects)
+        raise
 
 
 def _refuse_twice(made: Prepared) -> None:
