@@ -112,3 +112,15 @@ def test_settings_of_a_preset_on_usps_are_those_of_the_published_experiment(benc
     settings = clustering.settings_of(digits, "conv-da", 3, {"epochs": 9})
     assert (settings.clusters, settings.seed, settings.epochs, settings.update_interval) == (2, 3, 9, 30)
     assert (settings.augment.rotation, settings.augment.shift, settings.augment.time_mask) == (10, 0.1, 0)
+
+
+def test_the_medoid_of_seeds_is_scored_for_every_choice(benchmark):
+    seeds = benchmark("clustering_seeds")
+    classes = np.repeat(["a", "b", "c", "d"], 25)
+    right = np.repeat([2, 0, 3, 1], 25).astype(np.int32)
+    merged, half = right.copy(), right.copy()
+    merged[:50] = 0  # two classes in one cluster
+    half[:25:2] = 0  # half of one in the other's, so that it lies between the two
+    data = benchmark("samples").DataSet("made-up", np.zeros((100, 1)), classes)
+    scores = seeds.medoid_scores(data, [right, right, merged, half], 3)
+    assert scores == pytest.approx([1.0, 1.0, 0.87, 0.87])
