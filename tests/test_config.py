@@ -247,3 +247,19 @@ def test_clustering_that_would_learn_nothing_is_refused():
     with pytest.raises(ValidationError, match="kl_weight and reconstruction_weight are both 0"):
         TrainConfig(kl_weight=0, reconstruction_weight=0)
     assert TrainConfig(kl_weight=0).reconstruction_weight
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        (0, "give 1 to 100, or a list"),
+        (101, "give 1 to 100"),
+        ([7], "set `seed`"),
+        ([], "set `seed`"),
+        ([7, 7], "differ"),
+    ],
+)
+def test_seeds_that_are_no_several_trainings_are_told(seeds, told):
+    with pytest.raises(ValueError, match=told):
+        TrainConfig(seeds=seeds)
+    assert TrainConfig(seeds=[7, 8]).all_seeds == (7, 8)

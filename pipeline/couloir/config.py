@@ -315,14 +315,19 @@ class TrainConfig(Section):
     """Random changes of the samples while training; none by default."""
     seed: int = 42
     """Seed of everything random."""
-    seeds: Annotated[int, Field(ge=1, le=100)] | Annotated[tuple[int, ...], Field(min_length=1)] = 1
+    seeds: int | tuple[int, ...] = 1
     """Trainings from other seeds, to see what is chance: how many, from `seed` on, or a list of seeds. The one
     that agrees best with the others becomes the model; the catalog tells what most of them say."""
 
     @field_validator("seeds")
     @classmethod
     def _check_seeds(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
-        if isinstance(seeds, tuple) and len(set(seeds)) != len(seeds):
+        if isinstance(seeds, int):
+            if not 1 <= seeds <= 100:
+                raise ValueError(f"{seeds} seeds: give 1 to 100, or a list of seeds")
+        elif len(seeds) < 2:
+            raise ValueError(f"seeds {list(seeds)} is no list of several: for a single training set `seed`")
+        elif len(set(seeds)) != len(seeds):
             raise ValueError(f"seeds {list(seeds)} must differ from each other")
         return seeds
 

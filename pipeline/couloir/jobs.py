@@ -50,7 +50,7 @@ class Job:
 
 
 @contextmanager
-def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iterator[Job]:
+def job(config: "RunConfig", *, redo: bool = False, trains: bool = True, detects: bool = False) -> Iterator[Job]:
     """Hold the output, plan, and refuse to replace what other settings made, unless it shall be made again.
 
     Parameters
@@ -61,8 +61,10 @@ def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iter
     trains : bool
         Whether a model may come of it or is used. Else only detection must be of the same settings, and those that
         the output holds, which are its model's, stay as they are.
+    detects : bool
+        Whether detection is among its stages. Else the output must be of the station-days that are asked for.
     """
-    from couloir.stages.changes import refuse_changes
+    from couloir.stages.changes import refuse_changes, refuse_other_period
     from couloir.stages.plan import plan
     from couloir.stages.run import holding, keep_settings
     from couloir.stages.seeds import with_held_seeds
@@ -70,6 +72,8 @@ def job(config: "RunConfig", *, redo: bool = False, trains: bool = True) -> Iter
     with holding(config, tell=console.print) as hold:
         with _recording(hold, "plan"):
             config = with_held_seeds(config)
+            if not detects:
+                refuse_other_period(config)
             made = plan(config)
             if not redo:
                 stages = ("detect", "train") if trains else ("detect",)
@@ -91,7 +95,7 @@ def run_all(config: "RunConfig", *, redo: bool = False) -> None:
     from couloir.compute import joined
     from couloir.stages.run import check_failures
 
-    with joined(config.compute) as compute, job(config, redo=redo) as this:
+    with joined(config.compute) as compute, job(config, redo=redo, detects=True) as this:
         outcomes = detect(this, compute)
         check_failures(config, outcomes)
         train(this)
@@ -253,7 +257,7 @@ def report(job: Job) -> None:
     console.print("report: written" if fresh else "report: it is there already")
 
 
-def show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> None:
+def show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = (), *, reported: bool = True) -> None:
     """Show the clusters, the scores and the costs, and where the rest is."""
     from couloir.catalog.clusters import read_clusters
     from couloir.stages.assessment import read_assessment
@@ -273,4 +277,6 @@ def show_results(config: "RunConfig", outcomes: "Sequence[Outcome]" = ()) -> Non
     if outcomes:
         click.echo()
         show_cost(outcomes)
-    click.echo(f"\nCatalog: {places(config).catalog}\nReport:  {places(config).report}")
+    click.echo(f"\nCatalog: {places(config).catalog}")
+    if reported:
+        click.echo(f"Report:  {places(config).report}")

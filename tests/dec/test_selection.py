@@ -201,6 +201,13 @@ def test_a_recommendation_at_the_end_says_to_go_on():
     assert "compare further" in recommend([row(2), row(3)]).reason
 
 
+def test_a_recommendation_of_the_least_says_to_look_at_more():
+    told = recommend([row(2), row(3, weakest=0.2), row(4, weakest=0.2)])
+    assert told.clusters == 2
+    assert "the least that was compared" in told.reason
+    assert "the least that was compared" not in recommend([row(2), row(3), row(4, weakest=0.2)]).reason
+
+
 def test_where_nothing_is_found_again_the_recommendation_is_called_a_guess():
     found = recommend([row(2, weakest=0.5), row(3, weakest=0.7), row(4, weakest=0.6)])
     assert found.clusters == 3

@@ -42,6 +42,24 @@ def test_the_same_settings_are_no_change_nor_are_more_days_and_stations(written,
     refuse_changes(longer, blocks_of(longer))
 
 
+@pytest.mark.parametrize("command", ["train", "catalog", "assign", "report"])
+def test_days_that_nobody_has_detected_are_not_taken_for_detected(command, written, run, tmp_path):
+    before = run(archive={"end": "2024-02-01"}).config
+    keep_settings(before)
+    longer = make_config(written.root, tmp_path / "output")
+    (tmp_path / "run.yaml").write_text(dump(longer))
+    told = CliRunner().invoke(main, [command, str(tmp_path / "run.yaml")])
+    assert told.exit_code == 1
+    assert (
+        "the latest run was of *.*.*.* from 2024-01-31 to 2024-02-01, and the run file asks for others"
+        in told.stderr
+    )
+    assert "Run `couloir detect` first." in told.stderr
+    assert "end: '2024-02-01'" in (output_of(before) / "run.yaml").read_text()
+    with jobs.job(longer, detects=True):
+        pass
+
+
 def test_other_detection_is_refused_with_the_setting_the_blocks_and_the_remedy(written, run, tmp_path):
     keep_settings(run().config)
     other = make_config(written.root, tmp_path / "output", detect={"on_factor": 10.0})

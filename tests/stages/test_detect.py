@@ -1,6 +1,8 @@
 """Detection does each block once, goes on where it stopped, and gives the same bytes however it ran."""
 
+import datetime as dt
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,9 @@ from couloir.errors import StoreError
 from couloir.stages.detect import detect
 from couloir.stages.plan import plan
 from couloir.stages.run import check_failures, keep_settings, open_archive
+from couloir.stages.settings import output_of
 from couloir.store.blocks import ARCHIVE
+from couloir.store.manifest import write_index
 from couloir.store.outcomes import FAILURES
 
 from .conftest import FIRST, SECOND, SerialPool, make_config
@@ -115,6 +119,17 @@ def test_an_unfinished_archive_is_not_opened(written, run, tmp_path):
     mark = tmp_path / "output" / ARCHIVE / "XX.AAA.00.HH" / "2024-02" / "zarr.json"
     mark.unlink()
     with pytest.raises(StoreError, match=r"2024-02 is not complete.*couloir detect"):
+        open_archive(result.config, plan(result.config))
+
+
+def test_a_block_that_lacks_days_of_the_latest_detection_is_not_opened(written, run, tmp_path):
+    result = run()
+    blocks = plan(result.config).inventory.blocks
+    january, february = sorted(blocks)
+    day = blocks[january][0]
+    more = {january: [replace(day, day=day.day - dt.timedelta(days=1)), day], february: blocks[february]}
+    write_index(output_of(result.config), more)  # as a detection of more days does, which is then killed
+    with pytest.raises(StoreError, match=r"2024-01 is of 1 station-days, and the latest detection.*of 2"):
         open_archive(result.config, plan(result.config))
 
 

@@ -485,3 +485,9 @@ def test_a_name_for_a_cluster_that_is_not_there_and_a_file_that_is_not_there_are
         bring(config, weights, names={3: "rockfall"})
     with pytest.raises(ConfigError, match=r"nowhere\.h5 does not exist"):
         bring(config, "nowhere.h5")
+
+
+def test_names_are_taken_from_another_catalog(tmp_path):
+    rows = "cluster,events,majority_class,purity\n0,9,rockfall,0.8\n1,4,,\n2,7,vehicle,0.9\n"
+    (tmp_path / "clusters.csv").write_text(rows)
+    assert read_names(str(tmp_path / "clusters.csv")) == {0: "rockfall", 2: "vehicle"}

@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 from trainee import config_of
 
+from couloir.dec.consensus import find_consensus
 from couloir.stages.comparison import FOLDER, Row, Selection, write_selection
-from couloir.stages.report import _choice_warning, _training_warnings
+from couloir.stages.report import _choice_warning, _seeds_in_words, _training_warnings
+from couloir.stages.seeds import describe
 from couloir.stages.settings import output_of
 from couloir.store.location import Location
+from couloir.store.sealed import seal
 
 
 def test_collapse_and_notes_of_the_training_stand_at_the_top(tmp_path):
@@ -61,3 +65,21 @@ def test_scores_on_labels_that_may_have_chosen_the_clusters_are_called_flattered
     assert bool(told) == warned
     if warned:
         assert "There are 3 clusters, where --select-k recommends 4" in told[0]
+
+
+def test_labels_have_chosen_no_clusters_of_an_imported_model(tmp_path):
+    config = config_of(tmp_path, clusters=3)
+    compared(config, tuning_ari=0.8)
+    assert _choice_warning(config, scored=True)
+    mark = {"model_id": "x", "imported": "of-a-file"}
+    (output_of(config) / "model" / "complete.json").write_bytes(seal({"made_from": mark, "files": {}}))
+    assert _choice_warning(config, scored=True) == ()
+
+
+def test_the_seeds_are_told_with_the_one_that_gave_the_model(tmp_path):
+    config = config_of(tmp_path, clusters=2, seeds=[42, 43, 44])
+    assert _seeds_in_words(config) == f"seed {config.train.seed}"
+    labels = [np.array(each, np.int32) for each in ([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1])]
+    held = describe(find_consensus(labels, 2), config.train)
+    (output_of(config) / "model" / "stability.json").write_text(json.dumps(held))
+    assert _seeds_in_words(config) == "seeds 42, 43, 44, of which 43 gave the model"

@@ -37,7 +37,7 @@ def detect(run_file: Path, overrides: tuple[str, ...], *, redo: bool) -> None:
     from couloir.terminal import show_cost
 
     config = load(run_file, overrides)
-    with joined(config.compute) as compute, jobs.job(config, redo=redo) as job:
+    with joined(config.compute) as compute, jobs.job(config, redo=redo, detects=True) as job:
         outcomes = jobs.detect(job, compute)
         show_cost(outcomes)
         check_failures(config, outcomes)
@@ -99,7 +99,7 @@ def catalog(run_file: Path, overrides: tuple[str, ...]) -> None:
     config = load(run_file, overrides)
     with jobs.job(config) as job:
         jobs.catalog(job)
-    jobs.show_results(config)
+    jobs.show_results(config, reported=False)
 
 
 @click.command()

@@ -62,6 +62,11 @@ def recommend(rows: Sequence[Criteria]) -> Recommendation:
     )
     if chosen is rows[-1]:
         reason += " More may be found again, too: compare further."
+    elif chosen is rows[0]:
+        reason += (
+            " It is the least that was compared: coarse groups are found again more easily than the classes "
+            "within them, so look at larger numbers, too."
+        )
     return Recommendation(chosen.clusters, reason, gap)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from couloir.config import RunConfig
-from couloir.errors import ChangedSettingsError, ConfigError, DamagedError
+from couloir.errors import ChangedSettingsError, ConfigError, DamagedError, StoreError
 from couloir.identifiers import Block
 from couloir.runfile import loads
 from couloir.stages.held import is_imported
@@ -70,6 +70,32 @@ def _changed_model(config: RunConfig) -> str:
     if held is None or is_imported(held[0]):  # an imported model is not for the train section to decide
         return ""
     return "the model" if held[0].get("training") != training_hash(config) else ""
+
+
+def refuse_other_period(config: RunConfig) -> None:
+    """Refuse to take the events of one period, or of some stations, for those of others that nobody has detected.
+
+    Raises
+    ------
+    StoreError
+        When the latest run was of other station-days than the run file asks for.
+    """
+    if told := other_period(config):
+        raise StoreError(
+            f"{output_of(config)}: {told}, and the run file asks for others (archive.select, start, end). "
+            "Run `couloir detect` first."
+        )
+
+
+def other_period(config: RunConfig) -> str:
+    """Say of what the latest run was, where the run file asks for other station-days."""
+    before, now = settings_before(config), config.archive
+    if before is None:
+        return ""
+    was = before.archive
+    if (was.select, was.start, was.end) == (now.select, now.start, now.end):
+        return ""
+    return f"the latest run was of {', '.join(was.select)} from {was.start} to {was.end}"
 
 
 def settings_before(config: RunConfig) -> RunConfig | None:

@@ -91,6 +91,8 @@ def import_model(
 def read_names(text: str) -> dict[int, str]:
     """Read what clusters are called: ``0=earthquake,3=rockfall``, or a CSV file of cluster and class.
 
+    A catalog's ``clusters.csv`` is such a file: a cluster is called by the class that most of its labels have.
+
     Raises
     ------
     ConfigError
@@ -102,9 +104,12 @@ def read_names(text: str) -> dict[int, str]:
         table = read_user_table(Location(text), setting="--names") if text.strip() else None
         if table is None:
             raise ConfigError(f"--names {text!r}: expected names like 0=earthquake,3=rockfall, or a CSV file")
-        if not table.rows or not {"cluster", "class"} <= set(table.columns):
+        column = "class" if "class" in table.columns else "majority_class"
+        if not table.rows or not {"cluster", column} <= set(table.columns):
             raise ConfigError(f"--names {text}: expected a CSV file with the columns cluster and class")
-        pairs = [(row["cluster"] or "", row["class"] or "") for _, row in table.rows]
+        pairs = [(row["cluster"] or "", row[column] or "") for _, row in table.rows]
+        if column == "majority_class":  # a cluster without labels has none
+            pairs = [(cluster, name) for cluster, name in pairs if name.strip()]
     names: dict[int, str] = {}
     for cluster, name in pairs:
         number = int(cluster) if cluster.strip().isdecimal() else None

@@ -126,7 +126,7 @@ def _enough_in_words(naming: "Naming", each: str = "") -> str:
         most = naming.curve[-1].labels
         return (
             "How many labels are enough is not known yet: mean recall has not levelled off with "
-            f"{most} a class{each}"
+            f"{most} a class{each.rstrip(',')}"
         )
     if naming.enough == 1:
         return f"1 label a class{each} comes within one point of the best mean recall"

@@ -31,7 +31,7 @@ from couloir.stages.assessment import read_assessment
 from couloir.stages.catalog import catalog_mark, has_catalog
 from couloir.stages.comparison import find_selection
 from couloir.stages.drift import read_sentence
-from couloir.stages.held import read_card
+from couloir.stages.held import held_mark, is_imported, read_card
 from couloir.stages.marks import all_is_well, begin, complete, is_current
 from couloir.stages.naming import naming_in_words, read_naming
 from couloir.stages.newness import newness_in_words, read_basis
@@ -219,7 +219,9 @@ def _training_warnings(place: Location) -> tuple[str, ...]:
 
 def _choice_warning(config: RunConfig, *, scored: bool) -> tuple[str, ...]:
     """Say that labels may have chosen the number of clusters that they now score."""
-    selection = find_selection(output_of(config)) if scored else None
+    if not scored or is_imported(held_mark(config)):
+        return ()
+    selection = find_selection(output_of(config))
     chosen = config.train.clusters
     if selection is None or selection.recommended == chosen or selection.rows[0].tuning_ari is None:
         return ()
@@ -249,6 +251,14 @@ def _model_in_words(config: RunConfig) -> str | None:
     return None if told is None else f"none on these events; model {read_card(config).origin}. {told}"
 
 
+def _seeds_in_words(config: RunConfig) -> str:
+    """Say which seeds were trained, and which of them gave the model."""
+    stability = read_stability(output_of(config) / "model")
+    if stability is None:
+        return f"seed {config.train.seed}"
+    return f"seeds {', '.join(map(str, stability['seeds']))}, of which {stability['model_seed']} gave the model"
+
+
 def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, str], ...]:
     archive, detect, train = config.archive, config.detect, config.train
     read = sum(outcome.read_bytes for outcome in outcomes)
@@ -264,7 +274,7 @@ def _facts(config: RunConfig, outcomes: Sequence[Outcome]) -> tuple[tuple[str, s
         f"on at median + {detect.on_factor:g} MAD, off at median + {detect.off_factor:g} MAD",
         "Spectrograms": f"{shape}, {config.spectrogram.transform}",
         "Training": _model_in_words(config)
-        or f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, seed {train.seed}",
+        or f"preset {config.preset}, {train.clusters} clusters, {train.epochs} epochs, {_seeds_in_words(config)}",
         "Truth": truth if config.catalog.truth else "none given (catalog.truth)",
         "Settings": f"detection {detection_hash(config)}, training {training_hash(config)}",
         "Versions": ", ".join(f"{name} {version(name)}" for name in TOLD),

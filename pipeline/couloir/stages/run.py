@@ -1,5 +1,6 @@
 """Run the stages one after another on one output place, and say what came of it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,12 +8,15 @@ from importlib.metadata import version
 
 from couloir.config import RunConfig
 from couloir.errors import StoreError, TooManyFailuresError
+from couloir.identifiers import Block, StationDay
 from couloir.runfile import dump
 from couloir.stages.plan import Plan
 from couloir.stages.settings import detection_hash, output_of, training_hash
 from couloir.store.blocks import read_marks
 from couloir.store.hold import Hold, take
-from couloir.store.outcomes import Outcome
+from couloir.store.location import Location
+from couloir.store.manifest import read_index
+from couloir.store.outcomes import Outcome, read_outcomes
 from couloir.store.sealed import Checksum
 from couloir.store.spectrograms import SpectrogramArchive
 
@@ -77,7 +81,7 @@ def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:
     Raises
     ------
     StoreError
-        When a block is missing, or was made with other settings.
+        When a block is missing, of other station-days, or was made with other settings.
     """
     output = output_of(config)
     expected = detection_hash(config)
@@ -90,7 +94,22 @@ def open_archive(config: RunConfig, plan: Plan) -> SpectrogramArchive:
                 f"{output}: block {block} was made with other settings ({mark.get('settings')}, now {expected}). "
                 "Run `couloir detect --redo` to make it again, or give another output.url."
             )
+    _refuse_unfinished(output, blocks)
     return SpectrogramArchive(output, blocks)
+
+
+def _refuse_unfinished(output: Location, blocks: Sequence[Block]) -> None:
+    """Refuse blocks that lack station-days of the latest detection, as one that was stopped leaves them."""
+    asked = read_index(output) or {}
+    there: dict[Block, set[StationDay]] = defaultdict(set)
+    for outcome in read_outcomes(output, blocks):
+        there[outcome.station_day.block].add(outcome.station_day)
+    for block in asked.keys() & set(blocks):
+        if there[block] != set(asked[block]):
+            raise StoreError(
+                f"{output}: block {block} is of {len(there[block])} station-days, and the latest detection, which "
+                f"did not come to its end, was to make it of {len(asked[block])}. Run `couloir detect` first."
+            )
 
 
 def check_failures(config: RunConfig, outcomes: Sequence[Outcome]) -> None:

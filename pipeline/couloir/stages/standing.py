@@ -13,7 +13,7 @@ from couloir.config import RunConfig
 from couloir.errors import CouloirError, DamagedError
 from couloir.identifiers import Block, StationDay
 from couloir.stages.catalog import CATALOG_VERSION, catalog_hash
-from couloir.stages.changes import settings_before
+from couloir.stages.changes import other_period
 from couloir.stages.held import is_imported, read_card
 from couloir.stages.marks import is_announced, read_completion
 from couloir.stages.settings import detection_hash, output_of, training_hash
@@ -97,7 +97,7 @@ def _detection(config: RunConfig, index: Index) -> Standing:
         if others
         else ""
     )
-    remark = remark or _other_period(config)
+    remark = remark or other_period(config)
     return Standing(
         complete=bool(index) and len(mine) == len(index) and not remark,
         done=sum(len(index[block]) for block in mine),
@@ -105,17 +105,6 @@ def _detection(config: RunConfig, index: Index) -> Standing:
         events=sum(int(mark.get("events", 0)) for mark in mine.values()),
         remark=remark,
     )
-
-
-def _other_period(config: RunConfig) -> str:
-    """Say of what the latest run was, where the run file asks for other station-days."""
-    before, now = settings_before(config), config.archive
-    if before is None:
-        return ""
-    was = before.archive
-    if (was.select, was.start, was.end) == (now.select, now.start, now.end):
-        return ""
-    return f"the latest run was of {', '.join(was.select)} from {was.start} to {was.end}"
 
 
 def _model(config: RunConfig, detection: Standing, held: _Held, catalog: _Held) -> Standing:
