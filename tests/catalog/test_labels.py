@@ -76,3 +76,8 @@ def test_a_class_of_any_name_is_read_back_from_the_table_of_clusters(tmp_path, n
 def test_a_missing_table_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.csv does not exist"):
         read_labels(Location(str(tmp_path / "none.csv")))
+
+
+def test_a_folder_in_the_place_of_the_table_is_told_with_the_setting(tmp_path):
+    with pytest.raises(ConfigError, match=r"catalog\.labels: cannot read "):
+        read_labels(Location(str(tmp_path)))

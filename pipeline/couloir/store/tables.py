@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from couloir.errors import ConfigError
+from couloir.errors import ConfigError, StoreError
 from couloir.store.location import Location
 
 Row = dict[str, str | None]
@@ -31,9 +31,12 @@ def read_user_text(place: Location, *, setting: str) -> str | None:
     Raises
     ------
     ConfigError
-        When it is no UTF-8, with the line.
+        When it cannot be read, or is no UTF-8, with the line.
     """
-    data = place.read_bytes()
+    try:
+        data = place.read_bytes()
+    except StoreError as error:
+        raise ConfigError(f"{setting}: {error}") from error
     if data is None:
         return None
     try:
