@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+import dask
 import pytest
 
 from couloir.errors import ConfigError
@@ -72,6 +73,13 @@ def test_all_that_is_submitted_is_shown_with_how(prepared):
     assert f"--tls-key {folder}/tls/tls.key" in made.text
     assert f"#SBATCH --output={folder}/workers/worker-%j.log" in made.text
     assert not folder.parent.exists(), "a look writes nothing"
+
+
+def test_a_site_s_own_setting_of_dask_puts_no_log_elsewhere(prepared, tmp_path):
+    with dask.config.set({"jobqueue.slurm.log-directory": str(tmp_path / "of-the-site")}):
+        text = prepared(workers_as="jobs").worker.text
+    assert "of-the-site" not in text
+    assert not (tmp_path / "of-the-site").exists()
 
 
 def test_a_container_sees_the_nearest_folder_that_there_is(prepared, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import dask
 from distributed import Client
 
 from couloir.compute.dask_pool import AHEAD, ANSWER_S, WORKER_ENVIRONMENT, DaskPool, settings
@@ -95,6 +96,7 @@ def _jobqueue() -> ModuleType:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, before)
+    dask.config.set({"jobqueue.slurm.log-directory": None})  # a site's own would be made by a mere look
     return slurm  # type: ignore[no-any-return]
 
 
