@@ -37,10 +37,15 @@ def with_absolute_images(site: SlurmConfig) -> SlurmConfig:
     return site.model_copy(update={"image": image, "binds": binds, "training": training})
 
 
+def absolute(path: str) -> Path:
+    """Say where a path lies from wherever one looks; ``~`` is the home of who submits."""
+    return Path(path).expanduser().absolute()
+
+
 def _image(setting: str, image: str | None) -> str | None:
     if image is None or _OF_A_REGISTRY.match(image):
         return image
-    path = Path(image).expanduser().absolute()
+    path = absolute(image)
     if not path.exists():
         raise ConfigError(f"{setting} ({image}) is not there: {path} is neither a file nor a folder")
     return str(path)
@@ -48,7 +53,7 @@ def _image(setting: str, image: str | None) -> str | None:
 
 def _bind(bind: str) -> str:
     source, colon, rest = bind.partition(":")
-    path = Path(source).expanduser().absolute()
+    path = absolute(source)
     if not (Path(source).is_absolute() or path.exists()):
         raise ConfigError(f"compute.slurm.binds ({bind}) names what is not there: {path}")
     return f"{path}{colon}{rest}"

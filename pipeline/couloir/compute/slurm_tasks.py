@@ -62,15 +62,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
         threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
-    try:
-        security = security_of(config.tls)
-        check_interface(config.slurm.interface)
-        options = _worker_options(config, security)
-    except ConfigError as error:  # told by whichever task is the first, before the others end for it
-        code = exit_code_of(error)
-        if not _say_end(end, code):
-            sys.exit(code)
-        raise
+    security, options = _checked_here(config, config.tls, end)
     try:
         with settings():
             runner = runner_class(
@@ -88,6 +80,19 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
     except BaseException as error:
         if rank == _RUN:
             _say_end(end, exit_code_of(error))
+        raise
+
+
+def _checked_here(config: ComputeConfig, tls: str, end: Path) -> tuple[Security, dict[str, Any]]:
+    """Give certificate and worker's options, held against this node; the first task alone tells what is wrong."""
+    try:
+        security = security_of(tls)
+        check_interface(config.slurm.interface)
+        return security, _worker_options(config, security)
+    except ConfigError as error:
+        code = exit_code_of(error)
+        if not _say_end(end, code):
+            sys.exit(code)
         raise
 
 

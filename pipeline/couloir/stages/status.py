@@ -9,6 +9,7 @@ import datetime as dt
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from couloir.config import RunConfig
@@ -21,7 +22,7 @@ from couloir.store.hold import Holder, read_holder
 from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import Outcome, read_outcomes
-from couloir.store.progress import Progress, read_failure, read_progress
+from couloir.store.progress import Progress, read_progress
 from couloir.store.submission import Submission, read_submission
 
 _IN_WORDS = {"failed": "failed", "silent": "is silent"}
@@ -155,8 +156,25 @@ def read_status(config: RunConfig) -> RunStatus:
 
 def _told(output: Location, stage: str, submission: Submission | None) -> Progress | None:
     """Give what was told last of a stage: by itself, or by its job's script."""
-    told = (read_progress(output, stage), read_failure(submission, stage) if submission else None)
+    told = (read_progress(output, stage), _told_by_script(submission, stage) if submission else None)
     return max(filter(None, told), key=lambda progress: progress.updated, default=None)
+
+
+def _told_by_script(submission: Submission, stage: str) -> Progress | None:
+    """Read what the script of a SLURM job says in its own folder: Couloir did not even start there.
+
+    None where it says nothing, or where the folder is not reached from here.
+    """
+    if submission.cluster != "slurm":
+        return None
+    path = Path(submission.logs, f"{stage}.failed")
+    try:
+        reason, at = path.read_text().strip(), path.stat().st_mtime
+    except OSError:
+        return None
+    moment = _iso(at)
+    job = submission.job(stage)
+    return Progress(stage, "failed", since=moment, updated=at, until=moment, job=job, reason=reason)
 
 
 def _find_too_many(config: RunConfig, outcomes: Sequence[Outcome], total: int, look: Look) -> str:

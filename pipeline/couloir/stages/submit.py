@@ -10,7 +10,7 @@ from pathlib import Path
 
 from couloir.compute import slurm
 from couloir.compute.slurm import Script
-from couloir.compute.slurm_images import with_absolute_images
+from couloir.compute.slurm_images import absolute, with_absolute_images
 from couloir.compute.slurm_jobs import worker_script
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.compute.tls import make_certificate
@@ -215,7 +215,7 @@ def _places(config: RunConfig) -> tuple[str, ...]:
 
 def _absolute(place: str) -> str:
     """Say where a path lies from wherever one looks; a URL does already."""
-    return place if "://" in place else str(Path(place).expanduser().absolute())
+    return place if "://" in place else str(absolute(place))
 
 
 def _that_is_there(path: Path) -> Path:

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from couloir.errors import CouloirError, HeldError, Terminated
@@ -21,7 +20,6 @@ from couloir.storage import Patience
 from couloir.store.cluster_job import cluster_job
 from couloir.store.hold import Holder
 from couloir.store.location import Location
-from couloir.store.submission import Submission
 
 FOLDER = "progress"
 EVERY_S = 10.0
@@ -267,23 +265,6 @@ def read_progress(output: Location, stage: str) -> Progress | None:
         return Progress(**{name: value for name, value in held.items() if name in known})
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def read_failure(submission: Submission, stage: str) -> Progress | None:
-    """Read what the script of a SLURM job says in its own folder: Couloir did not even start there.
-
-    None where it says nothing, or where the folder is not reached from here.
-    """
-    if submission.cluster != "slurm":
-        return None
-    path = Path(submission.logs, f"{stage}.failed")
-    try:
-        reason, at = path.read_text().strip(), path.stat().st_mtime
-    except OSError:
-        return None
-    moment = dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="seconds")
-    job = submission.job(stage)
-    return Progress(stage, "failed", since=moment, updated=at, until=moment, job=job, reason=reason)
 
 
 def _begun(stage: str, holder: Holder) -> Progress:
