@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -251,3 +252,32 @@ def test_a_job_that_ended_for_good_is_told_where_its_stage_could_not(tmp_path, m
     note_failure(output, "detect", "was cancelled with its job")
     told = read_progress(output, "detect")
     assert (told.state, told.done, told.reason) == ("failed", 3, "was cancelled with its job")
+
+
+HOUR_AGO = time.time() - 3_600
+
+
+@pytest.mark.parametrize(
+    ("held", "state"),
+    [
+        ({}, "running"),
+        ({"pid": 2**22 + 1}, "failed"),  # it was killed here
+        ({"machine": "another", "sign": HOUR_AGO}, "failed"),
+        ({"released": True}, "failed"),
+        ({"token": "of a later run"}, "failed"),
+        (None, "failed"),
+    ],
+)
+def test_a_failure_is_told_unless_another_run_lives_and_works_on_the_stage(held, state, here, monkeypatch):
+    holder = Holder.here()
+    if held is not None:
+        place = here / "hold" / "000001.json"
+        place.write_text(json.dumps(asdict(replace(holder, **held))))
+    module._write(
+        here / "progress" / "detect.json",
+        Progress("detect", "running", since="", updated=HOUR_AGO, token=holder.token, job="SLURM job 6"),
+    )
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    note_failure(here, "detect", "exit code 1")
+    told = read_progress(here, "detect")
+    assert (told.state, told.job) == (state, "SLURM job 7" if state == "failed" else "SLURM job 6")

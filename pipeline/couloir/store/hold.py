@@ -111,6 +111,16 @@ class Holder:
             return True
         return abs(born - self.born) > 1
 
+    def lives(self, silent_s: float) -> bool:
+        """Say whether it goes on holding, as far as is known.
+
+        Parameters
+        ----------
+        silent_s : float
+            Time since its last sign of life, s.
+        """
+        return not (self.released or self.is_gone) and silent_s <= STALE_S
+
 
 class Hold:
     """Hold an output until `release`; made by `take`.

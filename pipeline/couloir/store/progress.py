@@ -18,7 +18,7 @@ from typing import Any, Literal
 from couloir.errors import CouloirError, HeldError, Terminated
 from couloir.storage import Patience
 from couloir.store.cluster_job import cluster_job
-from couloir.store.hold import Holder
+from couloir.store.hold import Holder, read_holder
 from couloir.store.location import Location
 
 FOLDER = "progress"
@@ -238,6 +238,8 @@ def recording(output: Location, stage: str, *, holder: Holder, every_s: float = 
 def note_failure(output: Location, stage: str, reason: str) -> None:
     """Tell that a stage's job has ended for good, where the stage could not say so itself.
 
+    Nothing is told where another job's run works on the stage.
+
     Parameters
     ----------
     output : Location
@@ -246,9 +248,9 @@ def note_failure(output: Location, stage: str, reason: str) -> None:
         What the cluster's job knows of it.
     """
     told, mine = read_progress(output, stage), _begun(stage, Holder.here())
+    if told is not None and told.state == "running" and told.job != mine.job and _is_worked_on(output, told):
+        return
     if told is None or told.job != mine.job:
-        if told is not None and told.state == "running":  # another works on it
-            return
         told = mine
     elif told.state in ("done", "failed"):
         return
@@ -265,6 +267,14 @@ def read_progress(output: Location, stage: str) -> Progress | None:
         return Progress(**{name: value for name, value in held.items() if name in known})
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _is_worked_on(output: Location, told: Progress) -> bool:
+    """Say whether the run that tells this holds the output, and lives."""
+    holder = read_holder(output)
+    if holder is None or holder.token != told.token:
+        return False
+    return holder.lives(time.time() - max(holder.sign, told.updated))
 
 
 def _begun(stage: str, holder: Holder) -> Progress:
