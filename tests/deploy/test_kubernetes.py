@@ -346,6 +346,18 @@ def test_components_go_together(tmp_path):
     assert train["containers"][0]["envFrom"] == [{"secretRef": {"name": "couloir-s3"}}]
 
 
+@pytest.mark.parametrize("components", [("cpu", "spot"), ("spot", "cpu")])
+def test_training_on_cpus_takes_no_node_that_is_kept_for_gpus(components, tmp_path):
+    needs_kubectl()
+    there = os.path.relpath(manifests.DEPLOY, tmp_path)
+    parts = {"resources": [f"{there}/base"], "components": [f"{there}/components/{name}" for name in components]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(parts))
+    train = specs(manifests.kustomized(tmp_path))["couloir-train"]
+    assert [each["key"] for each in train["tolerations"]] == ["cloud.google.com/gke-spot"]
+    alone = specs(manifests.kustomized("overlays/cpu"))["couloir-train"]
+    assert not alone.get("tolerations")
+
+
 @pytest.mark.parametrize(
     ("kubernetes", "told"),
     [
@@ -415,7 +427,8 @@ if sys.argv[1] == "get":
 (here / "given.yaml").write_text(given := sys.stdin.read())
 if sys.argv[1] == "create":
     (here / "created.yaml").write_text(given)
-if (here / "refuses").exists() and (here / "refuses").read_text() in " ".join(sys.argv):
+refused = (here / "refuses").read_text().splitlines() if (here / "refuses").exists() else []
+if any(words in " ".join(sys.argv[1:]) for words in refused):
     print("configmap/mine")
     sys.exit("Error from server (Forbidden): exceeded quota")
 """
@@ -473,6 +486,16 @@ def test_of_what_is_refused_half_way_nothing_is_left(cluster, tmp_path):
     assert calls[-1].split()[-1] == "configmap/mine", "what another has made stays"
 
 
+@pytest.mark.filterwarnings("default")
+def test_what_could_not_be_deleted_again_is_told_with_the_command_that_does_it(cluster, tmp_path):
+    (cluster / "refuses").write_text("create --filename\ndelete")
+    told = submit(tmp_path).stderr
+    (deletion,) = [line for line in (cluster / "calls").read_text().splitlines() if line.startswith("delete")]
+    assert "warning: what was created could not be deleted, and may run: Error from server (Forbidden)" in told
+    assert f"Delete it: kubectl {deletion}\n" in told
+    assert "couloir: Kubernetes refuses the run" in told
+
+
 @pytest.mark.parametrize("error", [StoreError("the bucket is full"), KeyboardInterrupt()])
 def test_of_what_cannot_be_remembered_nothing_is_left(cluster, in_a_bucket, monkeypatch, error):
     def refuse(*_, **__):
@@ -523,13 +546,20 @@ def test_a_pod_starts_the_next_job_when_its_stage_has_ended_well(pod):
     assert pod.calls() == ["detect run.yaml", "release demo-train"]
 
 
-@pytest.mark.parametrize("code", [1, 3, 137])
+@pytest.mark.parametrize("code", [1, 3, 75, 137])
 @pytest.mark.parametrize("stage", ["detect", "train"])
 def test_a_stage_that_failed_starts_nothing_and_the_pod_ends_with_its_code(pod, stage, code):
     assert pod(f"exit {code}", f"{stage} run.yaml", "release demo-report") == code
-    assert pod.calls()[0] == f"{stage} run.yaml"
+    told = [call for call in pod.calls() if call != f"{stage} run.yaml"]
     for_good = stage == "detect" or code != 137  # a killed training goes on in another pod of its job
-    assert [call.split()[:2] for call in pod.calls()[1:]] == [["note-failure", stage]] * for_good
+    assert [call.split()[:2] for call in told] == [["note-failure", stage]] * for_good
+    assert len(pod.calls()) - len(told) == (61 if code == 75 else 1), "it is waited for what may come"
+
+
+@pytest.mark.parametrize("stage", ["detect", "train"])
+def test_a_pod_that_was_told_to_stop_is_no_failure_of_its_stage(pod, stage):
+    assert pod("exit 143", f"{stage} run.yaml", "release demo-report") == 143
+    assert pod.calls() == [f"{stage} run.yaml"]
 
 
 @pytest.mark.parametrize("code", [1, 75])
@@ -553,7 +583,8 @@ def test_an_output_that_a_dead_pod_still_holds_is_asked_for_again(pod):
 
 def test_an_output_that_stays_held_is_given_up(pod, monkeypatch):
     assert pod("exit 75", "train run.yaml", "release demo-report") == 75
-    assert set(pod.calls()) == {"train run.yaml"}
+    assert set(pod.calls()[:-1]) == {"train run.yaml"}
+    assert pod.calls()[-1].startswith("note-failure train ")
 
 
 def test_a_pod_that_is_told_to_stop_tells_its_stage_and_starts_nothing(pod):

@@ -1,15 +1,17 @@
 """Speak with Kubernetes through kubectl, as whoever is logged in by it."""
 
 import json
+import shlex
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
 
 from couloir.compute.kubernetes_run import LABEL
-from couloir.errors import ClusterError
+from couloir.errors import ClusterError, CouloirWarning
 
 
 def as_yaml(objects: Iterable[dict[str, Any]]) -> str:
@@ -39,7 +41,13 @@ def create(objects: Sequence[dict[str, Any]]) -> None:
 
 
 def delete(objects: Sequence[dict[str, Any]]) -> None:
-    """Delete objects that were created, as far as they are there."""
+    """Delete objects that were created, as far as they are there.
+
+    Warns
+    -----
+    CouloirWarning
+        When that fails, with the command that does it.
+    """
     names = [f"{_kind(tree)}/{tree['metadata']['name']}" for tree in objects]
     _delete(objects[0]["metadata"]["namespace"], names)
 
@@ -51,7 +59,15 @@ def _kind(tree: dict[str, Any]) -> str:
 
 
 def _delete(namespace: str, names: Sequence[str]) -> None:
-    _call(["delete", "--namespace", namespace, "--ignore-not-found", "--wait=false", *names])
+    command = ["delete", "--namespace", namespace, "--ignore-not-found", "--wait=false", *names]
+    told = _call(command)
+    if told.returncode:
+        warnings.warn(
+            f"what was created could not be deleted, and may run: {told.stderr.strip()}. Delete it: "
+            f"{shlex.join(['kubectl', *command])}",
+            CouloirWarning,
+            stacklevel=3,
+        )
 
 
 def is_under_way(namespace: str, run: str) -> bool:

@@ -1,7 +1,7 @@
 """Write the objects of a run on Kubernetes."""
 
 from couloir.compute.kubernetes_run import LABEL, PORT, Run, labelled
-from couloir.compute.kubernetes_stages import detection, report, training
+from couloir.compute.kubernetes_stages import FOR_GOOD, detection, report, training
 from couloir.compute.pods import RUN_FILE, STAGE_SCRIPT, Tree
 from couloir.compute.tls import pem_files
 
@@ -32,17 +32,16 @@ for command in "$@"; do
     stage=${command%% *}
     case $stage in release) stage=${command##*-} ;; assign) stage=catalog ;; esac
     final=''
-    case $1:$command:$code in
-        *:release*:75) final=yes ;;
-        *:75 | *:143) ;;  # another run holds the output, and tells; or this goes on in another pod
-        detect*) final=yes ;;  # the operator begins it no second time
-        *:[123]) final=yes ;;  # and Kubernetes no job that ends so; else another pod goes on
+    case $1 in detect*) final=yes ;; esac  # the operator begins it no second time
+    case $code in
+        @FOR_GOOD@) final=yes ;;  # nor Kubernetes a job that ends so
+        143) final='' ;;  # told to stop: another pod goes on
     esac
     [ -z "$final" ] ||
         couloir note-failure "$stage" @RUN_FILE@ "ended with exit code $code: couloir $command" || :
     exit "$code"
 done
-""".replace("@RUN_FILE@", RUN_FILE)
+""".replace("@RUN_FILE@", RUN_FILE).replace("@FOR_GOOD@", " | ".join(map(str, FOR_GOOD)))
 
 
 def objects_of(run: Run) -> list[Tree]:

@@ -12,7 +12,7 @@ _SMALL = 4096
 """Memory of pods that look after others, or write tables, asked for and at most, MiB."""
 _NANNY = 300
 """What looks after a worker takes beside it, MiB."""
-_FOR_GOOD = [1, 2, 3, 75]
+FOR_GOOD = [1, 2, 3, 75]
 """Exit codes of what does not go better another time; the pod itself has tried again and again what gives 75."""
 _PORTS = [
     {"name": "tcp-comm", "protocol": "TCP", "port": PORT, "targetPort": "tcp-comm"},
@@ -146,7 +146,7 @@ def _waiting_job(run: Run, stage: str, component: str, task: Task) -> Tree:
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {
             "action": "FailJob",
-            "onExitCodes": {"containerName": task.name, "operator": "In", "values": _FOR_GOOD},
+            "onExitCodes": {"containerName": task.name, "operator": "In", "values": FOR_GOOD},
         },
     ]
     spec = {
