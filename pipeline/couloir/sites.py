@@ -159,8 +159,8 @@ class SlurmConfig(Section):
     container: Literal["none", "apptainer", "charliecloud", "podman"] = "none"
     """What runs the image."""
     image: Line | None = None
-    """Container image: a .sif file or a registry's address (apptainer), an unpacked folder (charliecloud), a name
-    (podman)."""
+    """Container image: a .sif file or what is fetched or unpacked, like docker://, oci-archive: (apptainer), an
+    unpacked folder (charliecloud), a name (podman)."""
     binds: tuple[Line, ...] = ()
     """Further folders that the container sees, like /data/labels; those of archive and output are bound anyway."""
     folder: Line = "couloir-jobs"

@@ -27,6 +27,18 @@ def test_a_variable_that_is_not_set_is_told(scratch, monkeypatch):
         scratch_folder(scratch)
 
 
+@pytest.mark.parametrize("scratch", ["$EMPTY", "${EMPTY}dask", "dask"])
+def test_scratch_is_never_where_the_job_happens_to_be(scratch, monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    with pytest.raises(ConfigError, match=r"compute\.slurm\.scratch \(.*it is no absolute path"):
+        scratch_folder(scratch)
+
+
+def test_scratch_in_the_home_of_nobody_is_told():
+    with pytest.raises(ConfigError, match="~nobody-of-that-name/dask: whose home that is, is not known here"):
+        scratch_folder("~nobody-of-that-name/dask")
+
+
 def test_scratch_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be made: Not a directory"):

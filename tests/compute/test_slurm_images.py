@@ -44,6 +44,10 @@ def test_paths_are_those_of_where_the_run_is_submitted(image, here):
         ),
         ({"binds": ["nowhere:/mnt"]}, r"compute\.slurm\.binds \(nowhere:/mnt\) names what is not there"),
         ({"container": "charliecloud", "image": "nowhere"}, r"compute\.slurm\.image \(nowhere\) is not there"),
+        ({"container": "charliecloud"}, r"compute\.slurm\.image \(docker://.*\) is not there"),
+        ({"container": "podman", "image": "a", "binds": ["./nowhere:/mnt"]}, r"names what is not there"),
+        ({"image": "~nobody-of-that-name/couloir.sif"}, "whose home that is, is not known here"),
+        ({"binds": ["~nobody-of-that-name:/mnt"]}, "whose home that is, is not known here"),
     ],
 )
 def test_what_is_not_there_is_told_before_a_job_looks_for_it(settings, told, here):
@@ -53,7 +57,9 @@ def test_what_is_not_there_is_told_before_a_job_looks_for_it(settings, told, her
 
 def test_names_of_registries_and_folders_of_the_nodes_stay_as_they_are(here):
     assert with_absolute_images(site(binds=["/local/of/nodes:/tmp"])) == site(binds=["/local/of/nodes:/tmp"])
-    podman = site(container="podman", image="localhost/couloir-worker")
+    podman = site(container="podman", image="localhost/couloir-worker", binds=["models:/models", "/local:/tmp"])
     assert with_absolute_images(podman) == podman
+    for image in ("oci-archive:/images/couloir.tar", "docker-daemon:couloir:1.0"):
+        assert with_absolute_images(site(image=image)).image == image
     assert with_absolute_images(SlurmConfig()) == SlurmConfig()
     assert Path.cwd() == here

@@ -64,9 +64,9 @@ def test_all_that_is_submitted_is_shown_with_how(prepared):
     held = "sbatch --parsable --dependency=afterok:JOB_OF_{} --kill-on-invalid-dep=yes"
     assert heads == [
         f"{folder}/run.yaml",
-        f"sbatch --parsable {folder}/detect.sh",
-        f"{held.format('DETECT')} {folder}/train.sh",
-        f"{held.format('TRAIN')} {folder}/report.sh",
+        f"sbatch --parsable < {folder}/detect.sh",
+        f"{held.format('DETECT')} < {folder}/train.sh",
+        f"{held.format('TRAIN')} < {folder}/report.sh",
         f"{folder}/worker.sh, which detection submits for each worker",
     ]
     assert '--local-directory "$SCRATCH/dask" ' in made.text

@@ -2,10 +2,10 @@
 
 import os
 import socket
-from pathlib import Path
 
 from distributed.utils import get_ip_interface
 
+from couloir.compute.paths import from_home
 from couloir.errors import ConfigError
 
 
@@ -31,14 +31,17 @@ def scratch_folder(scratch: str | None) -> str | None:
     Raises
     ------
     ConfigError
-        When it names a variable that is not set here, or cannot be made.
+        When it names a variable that is not set here, or is empty, or when it cannot be made.
     """
     if scratch is None:
         return None
     setting = f"compute.slurm.scratch ({scratch}) on {socket.gethostname()}"
-    folder = Path(os.path.expandvars(scratch)).expanduser()
-    if "$" in str(folder):
-        raise ConfigError(f"{setting}: a variable in it is not set. Name a folder, or leave it out for /tmp")
+    folder = from_home(os.path.expandvars(scratch))
+    if "$" in str(folder) or not folder.is_absolute():
+        raise ConfigError(
+            f"{setting}: a variable in it is not set, or it is no absolute path. Name a folder, or leave it out "
+            "for /tmp"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+from couloir.compute.paths import absolute
 from couloir.errors import ConfigError
 from couloir.sites import SlurmConfig
 
-_OF_A_REGISTRY = re.compile(r"[a-z]+://")
-"""How names of images begin that Apptainer fetches by itself, like docker://."""
+_TRANSPORT = re.compile(r"[a-z][a-z-]*:")
+"""How images begin that Apptainer fetches or unpacks by itself, like docker:// and oci-archive:."""
 
 
 def with_absolute_images(site: SlurmConfig) -> SlurmConfig:
@@ -27,23 +28,23 @@ def with_absolute_images(site: SlurmConfig) -> SlurmConfig:
     """
     if site.container == "none":
         return site
-    binds = tuple(map(_bind, site.binds))
     if site.container == "podman":
+        binds = tuple(bind if _is_volume(bind) else _bind(bind) for bind in site.binds)
         return site.model_copy(update={"binds": binds})
-    image = _image("compute.slurm.image", site.image)
-    training = site.training.model_copy(
-        update={"image": _image("compute.slurm.training.image", site.training.image)}
-    )
-    return site.model_copy(update={"image": image, "binds": binds, "training": training})
+    fetches = site.container == "apptainer"
+    image = _image("compute.slurm.image", site.image, fetches=fetches)
+    found = _image("compute.slurm.training.image", site.training.image, fetches=fetches)
+    training = site.training.model_copy(update={"image": found})
+    return site.model_copy(update={"image": image, "binds": tuple(map(_bind, site.binds)), "training": training})
 
 
-def absolute(path: str) -> Path:
-    """Say where a path lies from wherever one looks; ``~`` is the home of who submits."""
-    return Path(path).expanduser().absolute()
+def _is_volume(bind: str) -> bool:
+    """Say whether what podman is to bind is a volume that it knows by name."""
+    return re.match(r"[A-Za-z0-9][A-Za-z0-9_.-]*:", bind) is not None
 
 
-def _image(setting: str, image: str | None) -> str | None:
-    if image is None or _OF_A_REGISTRY.match(image):
+def _image(setting: str, image: str | None, *, fetches: bool) -> str | None:
+    if image is None or (fetches and _TRANSPORT.match(image)):
         return image
     path = absolute(image)
     if not path.exists():

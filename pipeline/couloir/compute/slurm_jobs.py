@@ -14,6 +14,7 @@ from distributed import Client
 from couloir.compute.dask_pool import AHEAD, ANSWER_S, WORKER_ENVIRONMENT, DaskPool, settings
 from couloir.compute.memory import mebibytes
 from couloir.compute.node import check_interface, scratch_folder
+from couloir.compute.paths import from_home
 from couloir.compute.slurm import Script, check_script, queued_jobs
 from couloir.compute.tls import make_certificate, security_of, security_to_be
 from couloir.compute.turns import TakeTurns
@@ -38,7 +39,7 @@ def job_options(config: ComputeConfig, log_folder: Path) -> dict[str, Any]:
         Where the jobs write what they print.
     """
     slurm, memory = config.slurm, asked_mebibytes(config)
-    scratch = Path(slurm.scratch).expanduser() if slurm.scratch else "${TMPDIR:-/tmp}"
+    scratch = from_home(slurm.scratch) if slurm.scratch else "${TMPDIR:-/tmp}"
     return {
         "queue": slurm.partition,
         "account": slurm.account,

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from couloir.compute import slurm
+from couloir.compute.paths import absolute
 from couloir.compute.slurm import Script
-from couloir.compute.slurm_images import absolute, with_absolute_images
+from couloir.compute.slurm_images import with_absolute_images
 from couloir.compute.slurm_jobs import worker_script
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.compute.tls import make_certificate
@@ -54,11 +55,13 @@ class Prepared:
         before = ""
         for script in self.scripts:
             options = slurm.sbatch_options(after=f"JOB_OF_{before}" if before else None)
-            parts[shlex.join(["sbatch", *options, str(self.folder.script(script.name))])] = script.text
+            place = shlex.quote(str(self.folder.script(script.name)))
+            parts[f"{shlex.join(['sbatch', *options])} < {place}"] = script.text
             before = script.name.upper()
         if self.worker:
-            place = self.folder.script(self.worker.name)
-            parts[f"{place}, which detection submits for each worker"] = self.worker.text
+            parts[f"{self.folder.script(self.worker.name)}, which detection submits for each worker"] = (
+                self.worker.text
+            )
         return "\n".join(f"==> {head} <==\n{text}" for head, text in parts.items())
 
 
