@@ -1,15 +1,19 @@
 """What is asked of SLURM by each setting, and what is refused before anything is sent."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from couloir.compute.slurm import Script
 from couloir.compute.slurm_jobs import job_options
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.config import ComputeConfig
 from couloir.sites import SlurmConfig, seconds_of
+from couloir.store.location import Location
+from couloir.store.progress import read_progress
 
 FOLDER = JobFolder(Path("/jobs/my run"), binds=("/archive",))
 
@@ -89,7 +93,7 @@ def test_each_setting_is_in_the_script():
         assert line in lines
     assert "--output='/jobs/my run/detect-%j.log'" in lines
     assert {"--ntasks=7", "--cpus-per-task=2", "--mem-per-cpu=1908M", "--signal=B:TERM@90"} <= set(lines)
-    assert text.index("module load python") < text.index("\nfollow srun")
+    assert text.index("module load python") < text.index("\nfollow detect srun")
     assert command(text).endswith("-m couloir.cli detect run.yaml --redo")
 
 
@@ -134,9 +138,10 @@ def test_a_container_sees_what_the_run_reads_and_writes(container):
     site = {"container": container, "image": "image", "binds": ["/a:/b"], "training": {"image": "big"}}
     expected = RUNTIMES[container].format(image="image", nv="", gpus="")
     detects = command(detection_script(compute(**site), FOLDER).text)
-    assert detects == f"follow srun --export=ALL --cpus-per-task=1 --kill-on-bad-exit=1 {expected} detect run.yaml"
+    srun = "srun --export=ALL --cpus-per-task=1 --kill-on-bad-exit=1"
+    assert detects == f"follow detect {srun} {expected} detect run.yaml"
     expected = RUNTIMES[container].format(image="big", nv="--nv ", gpus="--device=nvidia.com/gpu=all ")
-    assert command(training_script(SlurmConfig(**site), FOLDER).text) == f"follow {expected} train run.yaml"
+    assert command(training_script(SlurmConfig(**site), FOLDER).text) == f"follow train {expected} train run.yaml"
 
 
 def test_workers_that_are_jobs_end_before_their_walltime_and_not_all_at_once(tmp_path):
@@ -156,16 +161,17 @@ SLURM_JOB_ID=7
 SLURM_RESTART_COUNT={restarts}
 {functions}
 {before}
-follow bash -c 'exit {code}'
+follow {stage} bash -c 'exit {code}'
 echo went on
 """
 
 
 def followed(script, folder, *, code, restarts=0, state="RUNNING", before="", starts=0):
     """Run what follows from the way in which a stage ended; ``starts`` is the exit code of its container."""
-    text = script.text
-    functions = text[text.index("told=") : text.index("\n}\n", text.index("follow() {")) + 3]
-    given = {"state": state, "restarts": restarts, "code": code, "before": before, "starts": starts}
+    text = script.text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
+    functions = text[text.index("stage=") : text.index("\n}\n", text.index("follow() {")) + 3]
+    given = {"stage": script.name, "state": state, "restarts": restarts, "code": code}
+    given |= {"before": before, "starts": starts}
     whole = FOLLOWED.format(functions=functions, **given)
     return subprocess.run(["bash", "-uc", whole], cwd=folder, capture_output=True, text=True)
 
@@ -201,8 +207,78 @@ def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state
 
 def test_where_not_even_the_container_starts_the_script_itself_says_that_it_failed(tmp_path):
     script = training_script(SlurmConfig(container="apptainer", image="image"), FOLDER)
-    followed(script, tmp_path, code=255, starts=255, restarts=50)
-    assert "and not any more" in (tmp_path / "train.failed").read_text()
+    told = followed(script, tmp_path, code=255, starts=255).stdout
+    assert "requeue" not in told
+    assert "memory" not in told
+    assert "exit code 255, and its log says why" in (tmp_path / "train.failed").read_text()
+
+
+def test_where_the_container_does_not_start_the_submitters_own_couloir_notes_the_failure(tmp_path):
+    archive = f"{{url: {tmp_path}, start: 2024-01-01, end: 2024-01-02}}"
+    (tmp_path / "run.yaml").write_text(f"archive: {archive}\noutput: {{url: {tmp_path / 'out'}}}\n")
+    script = training_script(SlurmConfig(container="apptainer", image="image"), FOLDER)
+    followed(script, tmp_path, code=255, starts=255)
+    told = read_progress(Location(str(tmp_path / "out")), "train")
+    assert (told.state, told.reason) == ("failed", "exit code 255, and its log says why")
+    assert not list(tmp_path.glob("*.failed"))
+
+
+def run_script(script: Script, folder: Path, *lines: str) -> subprocess.CompletedProcess:
+    """Run a job's whole script in a folder of its own, with these lines as its prologue."""
+    text = script.text.replace("PROLOGUE", "\n".join(lines))
+    text = text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
+    stand_ins = 'apptainer() { echo "told: $*"; return 255; }; sleep() { :; }; SLURM_JOB_ID=7; '
+    stand_ins += 'squeue() { echo RUNNING; }; scontrol() { echo "asked: $*"; }\n'
+    return subprocess.run(["bash", "-c", stand_ins + text], cwd="/", capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["exit 4"], 4),
+        (["cd /", "set -e", "false"], 1),
+        (["exit 0"], 1),
+        (["cd /", ": ${NOT_SET_ANYWHERE:?wanted}"], 127),
+    ],
+)
+def test_a_prologue_that_ends_its_job_fails_the_stage(lines, code, tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    done = run_script(training_script(site, FOLDER), tmp_path, *lines)
+    assert done.returncode == code
+    assert "its prologue ended the job with exit code" in (tmp_path / "train.failed").read_text()
+    assert "asked: requeue" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("stages", "starts", "failed"),
+    [
+        (("catalog", "report"), "never", "catalog"),
+        (("catalog", "report"), "once", "report"),
+        (("assign",), "never", "catalog"),
+    ],
+)
+def test_the_last_job_tells_which_of_its_stages_failed(stages, starts, failed, tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    container = "apptainer() { mkdir once 2>/dev/null; }" if starts == "once" else ":"
+    done = run_script(report_script(site, FOLDER, stages=stages), tmp_path, container)
+    assert f"couloir: {failed} failed: exit code " in done.stdout
+    assert [path.name for path in tmp_path.glob("*.failed")] == [f"{failed}.failed"]
+
+
+def test_a_prologue_that_is_told_to_stop_is_no_failure(tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    done = run_script(training_script(site, FOLDER), tmp_path, "kill -TERM $$", "exit 1")
+    assert "asked: requeue 7" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_careful_prologue_changes_nothing_of_how_a_stage_is_followed(tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    done = run_script(training_script(site, FOLDER), tmp_path, "set -euo pipefail", "apptainer() { return 0; }")
+    assert done.returncode == 0
+    assert done.stdout.endswith("couloir: train is done\n")
+    done = run_script(training_script(site, FOLDER), tmp_path, "set -euo pipefail", "apptainer() { return 137; }")
+    assert "asked: requeue 7" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -216,10 +292,16 @@ def test_where_not_even_the_container_starts_the_script_itself_says_that_it_fail
         # the run itself was killed
         ({"began": ""}, 1, "detect stopped with exit code 137; this job is queued again"),
         ({"began": "", "ended": ""}, 1, "detect stopped with exit code 137; this job is queued again"),
+        # a task could not begin and said so, or was killed: srun has told the run to stop
+        ({"ended": "1\n"}, 143, "detect failed: exit code 1"),
+        ({"ended": "143\n"}, 143, "detect stopped with exit code 143; this job is queued again"),
         # it never began: its settings, its image or its module are wrong
         ({}, 1, "detect failed: exit code 1"),
         ({}, 127, "detect failed: exit code 127"),
-        ({}, 137, "detect stopped with exit code 137; this job is queued again"),
+        ({}, 137, "detect failed: exit code 137"),  # srun has killed the other tasks, and tells of one
+        ({}, 143, "detect stopped with exit code 143; this job is queued again"),
+        ({}, 253, "detect stopped with exit code 253; this job is queued again"),
+        ({}, 75, "detect stopped with exit code 75; this job is queued again"),
         ({}, 0, "went on"),
     ],
 )
@@ -227,6 +309,13 @@ def test_what_the_run_says_of_its_end_counts_for_more_than_what_srun_does(writte
     for ending, text in written.items():
         (tmp_path / f"scheduler-7-0.json.{ending}").write_text(text)
     assert told in followed(detection_script(compute(), FOLDER), tmp_path, code=srun).stdout
+
+
+def test_tasks_that_cannot_begin_again_and_again_are_not_tried_for_ever(tmp_path):
+    (tmp_path / "scheduler-7-0.json.ended").write_text("143\n")
+    script = detection_script(compute(), FOLDER)
+    told = [followed(script, tmp_path, code=143).stdout for _ in range(4)]
+    assert ["asked: requeue" in text for text in told] == [True, True, True, False]
 
 
 def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
@@ -237,7 +326,9 @@ def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
 
 def test_the_signal_is_listened_to_before_the_prologue_and_the_folder_entered_after_it():
     text = detection_script(compute(prologue=["cd /elsewhere"]), FOLDER).text
-    assert text.index("trap 'told=yes") < text.index("cd /elsewhere") < text.index("cd '/jobs/my run'")
+    before, after = text.split("cd /elsewhere")
+    assert "trap 'told=yes" in before
+    assert after.index("cd '/jobs/my run'") < after.index("\nfollow ")
 
 
 def test_a_stage_that_was_told_to_stop_was_not_killed_however_it_ended(tmp_path):

@@ -4,6 +4,7 @@ import datetime as dt
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -253,6 +254,28 @@ def test_a_node_without_the_interface_fails_the_stage_at_once_and_says_why(slurm
     assert "detect failed: exit code 1, and its log says why" in status.stderr
 
 
+def test_tasks_that_cannot_begin_are_not_queued_again_whichever_of_them_srun_kills(slurm, archive, tmp_path):
+    run_file(tmp_path, archive)
+    jobs = submit(slurm, tmp_path, "--set", "compute.dashboard=10.9.9.9:8787")  # where no node listens
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 240)
+    assert slurm.state(jobs["detect"]) == "FAILED"
+    assert "Restarts=0" in slurm.call("scontrol", "show", "job", jobs["detect"])
+    told = log(tmp_path, "detect")
+    assert re.search(r"a task of the allocation cannot begin on .*Cannot assign requested address", told)
+    assert "Traceback" not in told
+    assert "memory" not in told
+    assert "detect failed: exit code 1, " in couloir(tmp_path, "status", "run.yaml", code=3).stderr
+
+
+def test_a_prologue_that_ends_the_job_is_told_by_the_status(slurm, archive, tmp_path):
+    run_file(tmp_path, archive, prologue=["cd /", "ls /no/such/module || exit 4"])
+    jobs = submit(slurm, tmp_path)
+    slurm.wait_for(lambda: slurm.state(jobs["report"]) == "CANCELLED", 240)
+    assert slurm.state(jobs["detect"]) == "FAILED"
+    status = couloir(tmp_path, "status", "run.yaml", code=3)
+    assert "detect failed: its prologue ended the job with exit code 4" in status.stderr
+
+
 def test_a_container_that_does_not_start_is_told_by_the_status(slurm, archive, tmp_path):
     (tmp_path / "image").mkdir()
     run_file(tmp_path, archive, container="charliecloud", image="image")
@@ -287,7 +310,7 @@ def test_a_dry_run_prints_what_would_be_submitted_and_submits_nothing(workers_as
         assert "tls://SCHEDULER:PORT --name WORKER " in worker
     heads = {Path(head.split()[-1]).name: head for head in files}
     assert list(heads) == ["run.yaml", "detect.sh", "train.sh", "report.sh"]
-    assert heads["detect.sh"].startswith("sbatch --parsable /")
+    assert heads["detect.sh"].startswith("sbatch --parsable < /")
     held = "sbatch --parsable --dependency=afterok:JOB_OF_DETECT --kill-on-invalid-dep=yes "
     assert heads["train.sh"].startswith(held)
     for head, text in files.items():

@@ -157,6 +157,19 @@ def test_kubernetes_jobs_are_named_by_it():
     assert stages["catalog"].state == "to do"
 
 
+def test_a_job_that_has_failed_does_none_of_its_other_stages_any_more():
+    failed = told("catalog", "failed", token="", reason="exit code 255, and its log says why")
+    there = {"train": DONE, "catalog": NOTHING}
+    stages = judge(failed, standings=there, sent=submitted())
+    assert states(stages) == ["done", "done", "failed", "cancelled"]
+    stages = judge(failed, standings=there | {"catalog": DONE}, sent=submitted())
+    assert states(stages) == ["done", "done", "done", "failed"]
+    assert stages["report"].reason == "exit code 255, and its log says why"
+    of_the_past = replace(failed, updated=NOW - 120)
+    stages = judge(of_the_past, standings=there | {"catalog": DONE}, sent=submitted(60))
+    assert states(stages) == ["done", "done", "done", "waiting"]
+
+
 def test_too_many_failed_days_fail_detection_once_it_is_over_and_cancel_what_follows():
     at_work = told("detect", done=60, total=100)
     now = judge(at_work, standings={"detect": HALF}, held=holder(), too_many="9 of 100 failed")

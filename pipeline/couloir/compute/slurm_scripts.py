@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def detection_script(
         couloir=couloir,
         head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
         setup=[*exports(), *slurm.prologue],
-        commands=[f"{start} detect run.yaml {shlex.join(options)}".rstrip()],
+        commands={"detect": f"{start} detect run.yaml {shlex.join(options)}".rstrip()},
         followers=followers,
         **ways,
     )
@@ -98,7 +98,7 @@ def training_script(
         couloir=couloir,
         head=[*_place(slurm, training, training.walltime), *size, *slurm.directives, *training.directives],
         setup=training.prologue or slurm.prologue,
-        commands=[f"{couloir} train run.yaml {shlex.join(options)}".rstrip()],
+        commands={"train": f"{couloir} train run.yaml {shlex.join(options)}".rstrip()},
         followers=followers,
     )
 
@@ -117,7 +117,7 @@ def report_script(slurm: SlurmConfig, folder: JobFolder, *, stages: Sequence[str
         couloir=couloir,
         head=[*_place(slurm, None, slurm.walltime), *size, *slurm.directives],
         setup=training.prologue or slurm.prologue,
-        commands=[f"{couloir} {stage} run.yaml" for stage in stages],
+        commands={_told_as(command): f"{couloir} {command} run.yaml" for command in stages},
     )
 
 
@@ -128,52 +128,66 @@ def _place(slurm: SlurmConfig, training: SlurmTraining | None, walltime: str) ->
     return [*given, f"--time={walltime}", "--requeue", f"--signal=B:TERM@{slurm.warn_s}"]
 
 
+def _told_as(command: str) -> str:
+    """Name the stage under which a command tells how it gets on."""
+    return "catalog" if command == "assign" else command
+
+
 def _memory(asked: int) -> list[str]:
     return [f"--mem={asked}M"] if asked else []
 
 
 def _script(
-    stage: str,
+    job: str,
     folder: JobFolder,
     slurm: SlurmConfig,
     *,
     couloir: str,
     head: Iterable[str],
     setup: Iterable[str],
-    commands: Iterable[str],
+    commands: Mapping[str, str],
     followers: Sequence[str] = (),
     stop: str = "kill -TERM $work",
     said: str = "",
 ) -> Script:
     """Put a job together: what it asks for, sets up and runs, and what follows from how that ended.
 
-    ``stop`` tells the command to stop; ``said`` is the file to which it writes its exit code, if it does.
+    ``commands`` are those of its stages. ``stop`` tells one to stop; ``said`` is the file to which it writes its
+    exit code, if it does.
     """
     then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
     limits = {"requeues": slurm.requeues, "deaths": _DEATHS, "later": EXIT_AGAIN}
+    ways = dict.fromkeys((couloir, _couloir(SlurmConfig(), folder, None)))  # in its container, and without it
+    note = " || ".join(f'{way} note-failure $stage run.yaml "$2"' for way in ways)
+    first = next(iter(commands))
+    enter = f"cd {shlex.quote(str(folder.path))}"
     lines = [
         "#!/bin/bash",
-        f"#SBATCH --job-name=couloir-{stage}",
-        f"#SBATCH --output={shlex.quote(str(folder.log(stage)))}",
+        f"#SBATCH --job-name=couloir-{job}",
+        f"#SBATCH --output={shlex.quote(str(folder.log(job)))}",
         "#SBATCH --open-mode=append",
         *(f"#SBATCH {option}" for option in head),
         "",
         'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
         "",
-        _FOLLOW.format(stage=stage, couloir=couloir, then=then, stop=stop, said=said, **limits).strip("\n"),
+        _FOLLOW.format(
+            job=job, first=first, note=note, then=then, enter=enter, stop=stop, said=said, **limits
+        ).strip("\n"),
         "",
+        "trap unready EXIT",
         *setup,
         *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
-        f"cd {shlex.quote(str(folder.path))} || exit 1",
-        *(f"follow {command}" for command in commands),
-        f'echo "couloir: {stage} is done"',
+        "trap - EXIT",
+        f"{enter} || exit 1",
+        *(f"follow {stage} {command}" for stage, command in commands.items()),
+        f'echo "couloir: {job} is done"',
     ]
-    return Script(stage, "\n".join(lines) + "\n")
+    return Script(job, "\n".join(lines) + "\n")
 
 
 _FOLLOW = """
 # SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
-told='' work='' said="{said}"
+stage={first} told='' work='' said="{said}"
 trap 'told=yes; [ -z "$work" ] || {stop}' TERM
 
 state() {{
@@ -185,9 +199,17 @@ state() {{
 
 # For good: couloir status is to say so, and what waits for this job is cancelled.
 give_up() {{
-    echo "couloir: {stage} failed: $2{then}"
-    {couloir} note-failure {stage} run.yaml "$2" || echo "$2" > {stage}.failed
+    echo "couloir: $stage failed: $2{then}"
+    {enter} || exit "$1"
+    {note} || echo "$2" > $stage.failed
     exit "$1"
+}}
+
+# The site's own lines have ended this script.
+unready() {{
+    local code=$?
+    [ -z "$told" ] || again 143
+    give_up $((code ? code : 1)) "its prologue ended the job with exit code $code"
 }}
 
 again() {{
@@ -196,30 +218,39 @@ again() {{
         give_up "$1" "cancelled with its job"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
         give_up "$1" "queued {requeues} times (compute.slurm.requeues), and not any more"
-    elif [ -e {stage}.deaths ] && [ "$(wc -l < {stage}.deaths)" -gt {deaths} ]; then
+    elif [ -e {job}.deaths ] && [ "$(wc -l < {job}.deaths)" -gt {deaths} ]; then
         give_up "$1" "killed, or held up, again and again: for want of memory perhaps"
     fi
-    echo "couloir: {stage} stopped with exit code $1; this job is queued again, and goes on from there"
+    echo "couloir: $stage stopped with exit code $1; this job is queued again, and goes on from there"
     if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
 }}
 
 follow() {{
-    local code=0
+    local code=0 began=yes killed=''
+    stage=$1
+    shift
     [ -z "$told" ] || again 143
     "$@" & work=$!
     [ -z "$told" ] || {stop}  # told between the two
     wait $work || code=$?
     while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
     work=''
+    [ -z "$said" ] || [ -e "${{said%.ended}}.began" ] || began=''
     if [ -s "$said" ]; then
         code=$(cat "$said")
-    elif [ $code -ne 0 ] && [ -e "${{said%.ended}}.began" ]; then
+    elif [ -n "$said" ] && [ -n "$began" ] && [ $code -ne 0 ]; then
         code=137  # the run was killed, and srun may tell of another task
     fi
     [ $code -ne 0 ] || return 0
     [ -z "$told" ] || again 143
-    if [ $code -gt 128 ] || [ $code -eq {later} ]; then
-        [ $code -eq 143 ] || echo $code >> {stage}.deaths
+    case $code in
+        143) [ -z "$began" ] || again 143; killed=yes ;;  # it has stopped in order; or srun, with another task
+        {later} | 253) killed=yes ;;  # or held up; 253 is srun's, of memory that ran out
+        255) ;;  # Apptainer's, where the container does not start
+        *) [ $code -le 128 ] || killed=$began ;;
+    esac
+    if [ -n "$killed" ]; then
+        echo $code >> {job}.deaths
         again $code
     fi
     give_up $code "exit code $code, and its log says why"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from couloir.compute.dask_pool import AHEAD, settings
 from couloir.compute.node import check_interface, scratch_folder
 from couloir.compute.tls import security_of
 from couloir.config import ComputeConfig
-from couloir.errors import ConfigError, exit_code_of
+from couloir.errors import ClusterError, ConfigError, exit_code_of
 
 _RUN = 1
 """The task that runs the run, after the scheduler's."""
@@ -52,7 +53,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         raise ConfigError("compute.kind slurm needs compute.tls, a certificate: `couloir submit slurm` makes one")
     job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
     place = Path(config.slurm.folder) / meeting_place(job, start)
-    end = Path(f"{place}.ended")
+    begun, end = Path(f"{place}.began"), Path(f"{place}.ended")
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     runner_class = _runner_class()  # its module takes SIGINT for itself
     if rank == _RUN:
@@ -64,7 +65,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
     security, options = _checked_here(config, config.tls, end)
     try:
-        with settings():
+        with settings(), _told_where():
             runner = runner_class(
                 security,
                 scheduler_file=str(place),
@@ -73,14 +74,26 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
                 worker_options=options,
             )
         with runner:
-            Path(f"{place}.began").touch()
+            begun.touch()
             found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
             yield config.model_copy(update=found)
             _say_end(end, 0)
     except BaseException as error:
-        if rank == _RUN:
+        if rank == _RUN or (isinstance(error, Exception) and not begun.exists()):
             _say_end(end, exit_code_of(error))
         raise
+
+
+@contextmanager
+def _told_where() -> Iterator[None]:
+    """Tell of the node, and of the settings, where a task of the allocation cannot begin."""
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(
+            f"a task of the allocation cannot begin on {socket.gethostname()}: {error}. Where it listens is said "
+            "by compute.slurm.interface and compute.dashboard"
+        ) from error
 
 
 def _checked_here(config: ComputeConfig, tls: str, end: Path) -> tuple[Security, dict[str, Any]]:
@@ -128,7 +141,7 @@ def meeting_place(job: str, start: str) -> str:
     """Name the file, in the job's folder, that tells the scheduler's address; each start of a job has its own.
 
     Beside it lies one that ends in ``.began`` once the run has reached the scheduler, and one in ``.ended`` with
-    the run's exit code.
+    the exit code of the run, or before that of any task that could not begin.
     """
     return f"scheduler-{job}-{start}.json"
 

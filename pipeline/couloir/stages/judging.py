@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from couloir.stages.standing import Standing
-from couloir.store.hold import STALE_S, Holder
+from couloir.store.hold import Holder
 from couloir.store.progress import Progress
 from couloir.store.submission import Submission
 
@@ -95,8 +95,7 @@ class Look:
     @property
     def alive(self) -> bool:
         """Whether the holder gives signs of life."""
-        held = self.holder
-        return held is not None and not (held.released or held.is_gone) and self.silent_s <= STALE_S
+        return self.holder is not None and self.holder.lives(self.silent_s)
 
     def is_working(self, stage: str) -> bool:
         """Say whether a stage is worked on."""
@@ -151,8 +150,19 @@ class Look:
         if job and failed:
             return StageStatus(stage, "cancelled", by=job, reason=f"{failed} failed")
         if job:
-            return StageStatus(stage, "waiting", by=job)
+            reason = self._why_its_job_failed(stage)
+            return StageStatus(stage, "failed" if reason else "waiting", by=job, reason=reason)
         return StageStatus(stage, "to do")
+
+    def _why_its_job_failed(self, stage: str) -> str:
+        """Say why the job that was to do a stage has failed, if another of its stages tells that."""
+        jobs = self.submission.jobs if self.submission else {}
+        failures = (
+            told.reason
+            for other, told in self.told.items()
+            if told.state == "failed" and jobs.get(other) == jobs.get(stage) and not self._is_past(told)
+        )
+        return next(failures, "")
 
     def _judge_started(self, stage: str) -> StageStatus | None:
         """Judge a stage by what it tells of itself; None where it does not, or where that is of the past."""
