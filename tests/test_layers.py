@@ -8,8 +8,9 @@ import pytest
 import couloir
 
 ROOT = Path(couloir.__file__).parent
-GROUND = {"config", "errors", "identifiers", "kubernetes_site", "sites", "storage", "storage_errors"}
+GROUND = {"config", "errors", "identifiers", "storage", "storage_errors"}
 ALLOWED = {
+    "config": {"config", "identifiers"},
     "kernels": {"kernels"},
     "dec": {"dec", "kernels"} | GROUND - {"storage", "storage_errors"},
     **{

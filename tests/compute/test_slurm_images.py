@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from couloir.compute.slurm_images import with_absolute_images
+from couloir.config.slurm import SlurmConfig
 from couloir.errors import ConfigError
-from couloir.sites import SlurmConfig
 
 
 def site(**settings) -> SlurmConfig:

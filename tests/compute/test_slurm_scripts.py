@@ -11,7 +11,7 @@ from couloir.compute.slurm import Script
 from couloir.compute.slurm_jobs import job_options
 from couloir.compute.slurm_scripts import JobFolder, detection_script, report_script, training_script
 from couloir.config import ComputeConfig
-from couloir.sites import SlurmConfig, seconds_of
+from couloir.config.slurm import SlurmConfig, seconds_of
 from couloir.store.location import Location
 from couloir.store.progress import read_progress
 

@@ -17,8 +17,8 @@ import yaml
 from couloir.compute import open_pool
 from couloir.compute.slurm_jobs import SlurmJobsPool
 from couloir.config import ComputeConfig
+from couloir.config.slurm import SlurmConfig
 from couloir.errors import ClusterError
-from couloir.sites import SlurmConfig
 from couloir.synth import SynthSpec, write_archive
 
 COULOIR = [sys.executable, "-m", "couloir.cli"]

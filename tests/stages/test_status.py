@@ -23,7 +23,8 @@ from couloir.stages.settings import output_of
 from couloir.stages.standing import Standing
 from couloir.stages.status import read_status
 from couloir.stages.verify import verify
-from couloir.store.hold import STALE_S, Holder, take
+from couloir.store.hold import take
+from couloir.store.holder import STALE_S, Holder
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
 from couloir.store.progress import Progress, read_progress, recording

@@ -16,7 +16,8 @@ import pytest
 
 from couloir.errors import HeldError, StoreError
 from couloir.store import hold as module
-from couloir.store.hold import Holder, holds, read_holder, take
+from couloir.store.hold import holds, read_holder, take
+from couloir.store.holder import Holder
 from couloir.store.location import Location
 
 

@@ -12,7 +12,7 @@ import pytest
 from couloir.errors import HeldError, StoreError, Terminated, TrainingError
 from couloir.store import progress as module
 from couloir.store.cluster_job import cluster_job
-from couloir.store.hold import Holder
+from couloir.store.holder import Holder
 from couloir.store.location import Location
 from couloir.store.progress import Progress, Recorder, note_failure, read_progress, recording
 from couloir.store.submission import Submission, read_submission, write_submission

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from couloir.stages.judging import StageStatus
 from couloir.stages.status import RunStatus
-from couloir.store.hold import STALE_S
+from couloir.store.holder import STALE_S
 from couloir.terminal import in_words, show_rate
 
 _FAILURES = 5

@@ -7,7 +7,7 @@ from typing import Any
 from couloir import __version__
 from couloir.compute.pods import Tree
 from couloir.config import ComputeConfig
-from couloir.kubernetes_site import KubernetesConfig
+from couloir.config.kubernetes import KubernetesConfig
 
 PORT = 8786
 LONGEST_NAME = 40

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from couloir.kubernetes_site import Claim, KubernetesConfig, Labels, Toleration
+from couloir.config.kubernetes import Claim, KubernetesConfig, Labels, Toleration
 
 Tree = dict[str, Any]
 RUN_FILE = "/etc/couloir/run.yaml"

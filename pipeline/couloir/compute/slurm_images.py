@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from couloir.compute.paths import absolute
+from couloir.config.slurm import SlurmConfig
 from couloir.errors import ConfigError
-from couloir.sites import SlurmConfig
 
 _TRANSPORT = re.compile(r"[a-z][a-z-]*:")
 """How images begin that Apptainer fetches or unpacks by itself, like docker:// and oci-archive:."""

@@ -11,8 +11,8 @@ from couloir.compute.slurm import Script
 from couloir.compute.slurm_jobs import asked_mebibytes, exports
 from couloir.compute.slurm_tasks import meeting_place
 from couloir.config import ComputeConfig
+from couloir.config.slurm import SlurmConfig, SlurmTraining
 from couloir.errors import EXIT_AGAIN
-from couloir.sites import SlurmConfig, SlurmTraining
 
 _SERVERS = 2
 """Tasks of an allocation that are no workers: the scheduler, and the run itself."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from couloir.stages.standing import Standing
-from couloir.store.hold import Holder
+from couloir.store.holder import Holder
 from couloir.store.progress import Progress
 from couloir.store.submission import Submission
 

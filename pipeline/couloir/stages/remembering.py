@@ -6,7 +6,7 @@ from typing import Literal
 
 from couloir.config import RunConfig
 from couloir.stages.settings import output_of
-from couloir.store.hold import Holder
+from couloir.store.holder import Holder
 from couloir.store.submission import Submission, write_submission
 
 

@@ -18,7 +18,8 @@ from couloir.stages.judging import BAD, BESIDE, Look, StageStatus
 from couloir.stages.seeds import with_held_seeds
 from couloir.stages.settings import output_of
 from couloir.stages.standing import STAGES, read_standings
-from couloir.store.hold import Holder, read_holder
+from couloir.store.hold import read_holder
+from couloir.store.holder import Holder
 from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import Outcome, read_outcomes

@@ -10,8 +10,8 @@ from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, scheduler_a
 from couloir.compute.memory import mebibytes
 from couloir.compute.pods import TLS_FOLDER
 from couloir.config import RunConfig
+from couloir.config.kubernetes import is_label
 from couloir.errors import ClusterError, ConfigError
-from couloir.kubernetes_site import is_label
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.freezing import located, worth_workers

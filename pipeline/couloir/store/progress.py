@@ -18,7 +18,8 @@ from typing import Any, Literal
 from couloir.errors import CouloirError, HeldError, Terminated
 from couloir.storage import Patience
 from couloir.store.cluster_job import cluster_job
-from couloir.store.hold import Holder, read_holder
+from couloir.store.hold import read_holder
+from couloir.store.holder import Holder
 from couloir.store.location import Location
 
 FOLDER = "progress"

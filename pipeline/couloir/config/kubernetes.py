@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from couloir.section import Count, Positive, Section
+from couloir.config.section import Count, Positive, Section
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _QUALIFIED = re.compile(rf"({_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{{0,61}}[A-Za-z0-9])?")
