@@ -181,6 +181,7 @@ def show_card(card: "Card") -> None:
     provenance = card.provenance
     facts: dict[str, str] = {
         "model": card.origin,
+        **_training_facts(provenance),
         "clusters": ", ".join(names) if card.names else str(card.clusters),
         **{name: _in_words(value) for name, value in card.preprocessing.items()},
         **{name: str(provenance[name]) for name in ("sha256", "archive", "model_id") if name in provenance},
@@ -188,6 +189,15 @@ def show_card(card: "Card") -> None:
     }
     for name, value in facts.items():
         out.print(f"{name:<{max(map(len, facts))}}  {value}", soft_wrap=True)
+
+
+def _training_facts(made: Mapping[str, Any]) -> dict[str, str]:
+    """Gather how a model was trained; nothing of one that was imported."""
+    if "train" not in made:
+        return {}
+    seed, seeds = made["train"]["seed"], made.get("seeds", ())
+    several = f", of the seeds {', '.join(map(str, seeds))} that agrees best with the others" if seeds else ""
+    return {"preset": made["preset"], "seed": f"{seed}{several}"}
 
 
 def show_selection(selection: "Selection") -> None:

@@ -13,6 +13,7 @@ from trainee import Pictures, config_of
 
 from couloir.catalog.events import read_events
 from couloir.cli import main
+from couloir.dec.backend import describe_backend
 from couloir.errors import CouloirWarning, DamagedError
 from couloir.stages import seeds as stage
 from couloir.stages.held import held_mark, read_card
@@ -20,6 +21,7 @@ from couloir.stages.seeds import is_alone, read_stability, read_votes, with_held
 from couloir.stages.settings import output_of, training_hash
 from couloir.stages.train import TRAINED_FILES, train
 from couloir.store.location import Location
+from couloir.terminal import out, show_card
 
 from .two_months import TRAIN, write_archive
 
@@ -85,6 +87,17 @@ def test_the_model_is_that_of_the_chosen_seed_as_if_trained_alone(three, tmp_pat
     assert (place / "dec.keras").read_bytes() == (output_of(alone) / "model" / "dec.keras").read_bytes()
 
 
+def test_a_model_s_card_names_its_seeds_and_the_backend(three):
+    card = read_card(three[0])
+    backend = describe_backend()
+    assert card.provenance["versions"][backend["name"]] == backend["version"]
+    with out.capture() as shown:
+        show_card(card)
+    seed = read_stability(output_of(three[0]) / "model")["model_seed"]
+    assert f"{seed}, of the seeds 7, 8, 9 that agrees best with the others" in shown.get()
+    assert f"{backend['name']} {backend['version']}" in shown.get()
+
+
 def test_votes_are_the_models_labels_where_all_agree(three):
     config = three[0]
     place = output_of(config) / "model"
@@ -102,6 +115,16 @@ def test_another_seed_costs_one_more_training(three, tmp_path, monkeypatch):
     assert train(config, Pictures(), progress=quiet)
     assert [url.rsplit("/", 1)[1] for url in trained] == ["8", "7"]
     assert json.loads((output_of(config) / "model" / "stability.json").read_text())["seeds"] == [8, 7]
+
+
+def test_a_single_training_leaves_what_other_seeds_came_to(tmp_path):
+    several, one = config_of(tmp_path, **QUICK, seeds=2), config_of(tmp_path, **QUICK, seeds=1)
+    train(several, Pictures(), progress=quiet)
+    assert train(one, Pictures(), progress=quiet)
+    assert read_stability(output_of(one) / "model") is None
+    told = []
+    assert train(several, Pictures(), progress=lambda *report: told.append(report))
+    assert not told, "what each seed came to is there already"
 
 
 def test_a_number_of_seeds_counts_from_the_runs_own(tmp_path):

@@ -146,8 +146,10 @@ def preprocessing_of(detect: DetectConfig, spectrogram: SpectrogramConfig) -> di
     }
 
 
-def card_of_training(config: RunConfig, *, model_id: str, digest: str, events: int) -> Card:
-    """Describe a model that was trained on the run's own events."""
+def card_of_training(
+    config: RunConfig, *, model_id: str, digest: str, events: int, backend: Mapping[str, str]
+) -> Card:
+    """Describe a model that was trained on the run's own events, by ``name`` and ``version`` of a backend."""
     archive = config.archive
     made = {
         "kind": "trained",
@@ -158,7 +160,7 @@ def card_of_training(config: RunConfig, *, model_id: str, digest: str, events: i
         "select": list(archive.select),
         "preset": config.preset,
         "train": config.train.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": {**versions(), backend["name"]: backend["version"]},
     }
     return Card(preprocessing_of(config.detect, config.spectrogram), config.train.clusters, {}, made)
 

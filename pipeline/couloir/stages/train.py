@@ -22,7 +22,7 @@ from couloir.stages.card import CARD, card_of_training
 from couloir.stages.held import held_mark, is_imported, mark_in_use
 from couloir.stages.marks import StagePlace, begin, complete, is_current
 from couloir.stages.memory import free_memory
-from couloir.stages.seeds import FOLDER, SEED_FILES, is_alone, train_seeds
+from couloir.stages.seeds import SEED_FILES, is_alone, train_seeds
 from couloir.stages.settings import detection_hash, model_id_of, output_of, training_hash
 from couloir.store.location import Location
 from couloir.store.spectrograms import SpectrogramArchive
@@ -94,6 +94,7 @@ def train(
     if is_imported(held_mark(config)) and not replace_imported:
         return False
     quieten_tensorflow()
+    from couloir.dec.backend import describe_backend
     from couloir.dec.holdout import hold_out
     from couloir.dec.training import train as train_dec
 
@@ -122,7 +123,11 @@ def train(
             )
             np.save(here / "initial_labels.npy", trained.initial_labels, allow_pickle=False)
             card = card_of_training(
-                one, model_id=model_id_of(one, archive.digest), digest=archive.digest, events=archive.shape[0]
+                one,
+                model_id=model_id_of(one, archive.digest),
+                digest=archive.digest,
+                events=archive.shape[0],
+                backend=describe_backend(),
             )
             (here / CARD).write_bytes(card.dump())
             return trained.labels
@@ -141,7 +146,7 @@ def train(
             )
         finished = begin(place, check_stop)
         _bring_home(folder, finished, TRAINED_FILES if is_alone(config) else (*TRAINED_FILES, *SEED_FILES))
-    for name in (*SEED_FILES, FOLDER) if is_alone(config) else ():
+    for name in SEED_FILES if is_alone(config) else ():
         (place / name).remove()
     complete(finished, mark)
     (place / _CHECKPOINT).remove()
