@@ -158,6 +158,20 @@ def test_kubernetes_jobs_are_named_by_it():
     assert stages["catalog"].state == "to do"
 
 
+def test_a_failure_is_of_the_past_once_a_stage_before_it_is_done_anew():
+    failed = told("catalog", "failed", ago=60, reason="the labels are gone")
+    assert states(judge(told("train", "done", ago=90), failed, standings={"train": DONE})) == [
+        "done",
+        "done",
+        "failed",
+        "to do",
+    ]
+    stages = judge(told("train", "done", ago=30), failed, standings={"train": DONE})
+    assert states(stages) == ["done", "done", "to do", "to do"]
+    stages = judge(told("train", "failed", ago=30), failed)
+    assert (stages["train"].state, stages["catalog"].state) == ("failed", "failed")
+
+
 def test_a_job_that_has_failed_does_none_of_its_other_stages_any_more():
     failed = told("catalog", "failed", token="", reason="exit code 255, and its log says why")
     there = {"train": DONE, "catalog": NOTHING}
@@ -323,7 +337,9 @@ def test_a_job_that_could_not_start_couloir_is_told_where_its_folder_is_reached(
 
 def test_what_is_cancelled_is_told_once_and_without_its_cause_twice(copy, tmp_path):
     shutil.rmtree(tmp_path / "copy" / "model")
-    ended = replace(read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=NOW)
+    ended = replace(
+        read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=time.time()
+    )
     (tmp_path / "copy" / "progress" / "train.json").write_text(json.dumps(asdict(ended)))
     write_submission(output_of(copy), submitted(ago=600))
     result = invoke(copy, tmp_path)

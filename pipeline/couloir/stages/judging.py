@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from couloir.stages.standing import Standing
+from couloir.stages.standing import STAGES, Standing
 from couloir.store.holder import Holder
 from couloir.store.progress import Progress
 from couloir.store.submission import Submission
@@ -201,14 +201,22 @@ class Look:
         return self.holder is not None and self.holder.token == told.token
 
     def _is_past(self, told: Progress) -> bool:
-        """Say whether what a stage tells is older than the run that goes on, or than what was submitted."""
+        """Say whether what a stage tells is older than what goes on, was submitted, or was done before it anew."""
         if (self.alive or told.stage in BESIDE) and not self._is_holders(told):
             return True
-        return (
-            not self.is_working(told.stage)
-            and self.submission is not None
-            and dt.datetime.fromisoformat(self.submission.at).timestamp() > told.updated
-        )
+        if self.is_working(told.stage):
+            return False
+        since = [
+            self.told[stage].updated for stage in self._before(told.stage) if self.told[stage].state == "done"
+        ]
+        if self.submission is not None:
+            since.append(dt.datetime.fromisoformat(self.submission.at).timestamp())
+        return any(moment > told.updated for moment in since)
+
+    def _before(self, stage: str) -> Iterator[str]:
+        """Name the stages before one that tell something."""
+        order = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
+        return (each for each in order if each in self.told)
 
     def _why_silent(self, told: Progress) -> str:
         held = self.holder
