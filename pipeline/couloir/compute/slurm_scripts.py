@@ -158,7 +158,7 @@ def _script(
     then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
     limits = {"requeues": slurm.requeues, "deaths": _DEATHS, "later": EXIT_AGAIN}
     ways = dict.fromkeys((couloir, _couloir(SlurmConfig(), folder, None)))  # in its container, and without it
-    note = " || ".join(f'{way} note-failure $stage run.yaml "$2"' for way in ways)
+    note = " ||\n        ".join(f'{way} note-failure "$stage" run.yaml "$2"' for way in ways)
     first = next(iter(commands))
     enter = f"cd {shlex.quote(str(folder.path))}"
     lines = [
@@ -201,7 +201,8 @@ state() {{
 give_up() {{
     echo "couloir: $stage failed: $2{then}"
     {enter} || exit "$1"
-    {note} || echo "$2" > $stage.failed
+    {note} ||
+        echo "$2" > "$stage.failed"
     exit "$1"
 }}
 
