@@ -9,6 +9,7 @@ from couloir.dec.backend import keras
 from couloir.dec.dense import decode_dense, encode_dense
 from couloir.dec.layers import LATENT, RECONSTRUCTION, initializer
 from couloir.dec.pooled import check_pooled, decode_pooled, encode_pooled
+from couloir.dec.strided import Doubling, Halving
 from couloir.errors import TrainingError
 
 __all__ = ["LATENT", "RECONSTRUCTION", "build_autoencoder", "decoder_of", "encoder_of"]
@@ -96,7 +97,7 @@ def _encode(image: keras.KerasTensor, stages: list[_Stage], settings: TrainConfi
     x = image
     layers = zip(settings.filters, settings.kernels, stages, strict=True)
     for number, (filters, kernel, stage) in enumerate(layers, start=1):
-        x = keras.layers.Conv2D(
+        x = Halving(
             filters,
             kernel,
             strides=2,
@@ -126,7 +127,7 @@ def _decode(
     channels = (*reversed(outer), shape[2])
     mirrored = zip((*names, RECONSTRUCTION), channels, reversed(settings.kernels), reversed(stages), strict=True)
     for name, filters, kernel, stage in mirrored:
-        x = keras.layers.Conv2DTranspose(
+        x = Doubling(
             filters,
             kernel,
             strides=2,

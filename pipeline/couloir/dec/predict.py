@@ -15,7 +15,7 @@ from couloir.dec.resident import Resident
 from couloir.dec.samples import ENCODING_BATCH, Samples, sequential_batches
 from couloir.errors import TrainingError
 
-_ON_DEVICE = 2048
+_ON_DEVICE = 4096
 """Samples that pass through the network at once where they lie on the accelerator already."""
 _TOGETHER = 8
 """Batches that are read at once, ahead of time, from samples that are not in memory."""
