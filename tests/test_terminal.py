@@ -35,6 +35,15 @@ def test_a_recommendation_is_shown_as_it_is_written(capsys):
     assert ODD in capsys.readouterr().out
 
 
+def test_a_comparison_with_all_its_columns_fits_a_terminal_of_80(capsys, monkeypatch):
+    monkeypatch.setattr(terminal.out, "_width", 80)
+    rows = tuple(Row(k, 0.91, 0.02, 0.44, 0.1, 0.31, 1.234, 0.01, 0.412, 0.88, 0.381, 0.72) for k in (2, 14))
+    terminal.show_selection(Selection(rows, 14, "", 2, 0.4))
+    told = capsys.readouterr().out
+    assert "…" not in told
+    assert "14 * 0.91 ± 0.02 0.44 ± 0.10      0.310 1.234     0.412  0.880     0.381  0.720" in told
+
+
 def test_scores_patterns_and_notes_are_shown_as_they_are(capsys):
     terminal.show_assessment(Assessment((MethodScore(ODD, 1.0, 1.0, 1.0, 1.0, 5),), (), (), ()))
     plan = SimpleNamespace(

@@ -209,16 +209,16 @@ def show_selection(selection: "Selection") -> None:
         "weakest": lambda row: f"{row.weakest:.2f} ± {row.weakest_error:.2f}",
         "silhouette": lambda row: _number(row.silhouette),
         "gap": lambda row: f"{row.gap:.3f}",
-        "reconstruction": lambda row: _number(row.centroid_error),
+        "recon-\nstruction": lambda row: _number(row.centroid_error),
     }
     if rows[0].joint_error is not None:
-        columns["joint agreement"] = lambda row: _number(row.joint_agreement)
-        columns["joint reconstruction"] = lambda row: _number(row.joint_error)
+        columns["joint\nagree-\nment"] = lambda row: _number(row.joint_agreement)
+        columns["joint\nrecon-\nstruction"] = lambda row: _number(row.joint_error)
     if any(row.tuning_ari is not None for row in rows):
-        columns["tuning ARI"] = lambda row: _number(row.tuning_ari)
-    table = Table(box=None, header_style="bold", pad_edge=False)
+        columns["tuning\nARI"] = lambda row: _number(row.tuning_ari)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # within 80 columns
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(show(row) for show in columns.values()))
     out.print(table)
