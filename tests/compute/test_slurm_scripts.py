@@ -228,8 +228,10 @@ def run_script(script: Script, folder: Path, *lines: str) -> subprocess.Complete
     text = script.text.replace("PROLOGUE", "\n".join(lines))
     text = text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
     stand_ins = 'apptainer() { echo "told: $*"; return 255; }; sleep() { :; }; SLURM_JOB_ID=7; '
+    stand_ins += "scancel() { :; }; "
     stand_ins += 'squeue() { echo RUNNING; }; scontrol() { echo "asked: $*"; }\n'
-    return subprocess.run(["bash", "-c", stand_ins + text], cwd="/", capture_output=True, text=True)
+    command = ["bash", "-c", stand_ins + text]
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +272,22 @@ def test_a_prologue_that_is_told_to_stop_is_no_failure(tmp_path):
     done = run_script(training_script(site, FOLDER), tmp_path, "kill -TERM $$", "exit 1")
     assert "asked: requeue 7" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_has_stopped_is_followed_at_once_and_not_when_all_tasks_have_ended(tmp_path):
+    srun = (
+        "srun() { touch scheduler-7-0.json.began; echo 143 > scheduler-7-0.json.ended; kill -TERM $$; "
+        "until [ -e requeued ]; do command sleep 0.1; done; }"
+    )
+    script = detection_script(compute(prologue=["PROLOGUE"]), FOLDER)
+    done = run_script(script, tmp_path, srun, "scontrol() { touch requeued; echo asked: $*; }")
+    assert "asked: requeue 7" in done.stdout
+
+
+def test_a_stage_that_is_told_to_stop_is_waited_for_and_its_end_counts(tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    container = "apptainer() { trap '' TERM; kill -TERM $$; command sleep 0.5; return 0; }"
+    assert run_script(training_script(site, FOLDER), tmp_path, container).stdout.endswith("train is done\n")
 
 
 def test_a_careful_prologue_changes_nothing_of_how_a_stage_is_followed(tmp_path):

@@ -234,7 +234,10 @@ follow() {{
     "$@" & work=$!
     [ -z "$told" ] || {stop}  # told between the two
     wait $work || code=$?
-    while kill -0 $work 2>/dev/null; do code=0; wait $work || code=$?; done
+    while kill -0 $work 2>/dev/null && [ ! -s "$said" ]; do  # a signal has ended the waiting
+        # srun may wait long for tasks that are not the run
+        if [ -n "$said" ]; then sleep 1; else code=0; wait $work || code=$?; fi
+    done
     work=''
     [ -z "$said" ] || [ -e "${{said%.ended}}.began" ] || began=''
     if [ -s "$said" ]; then
