@@ -25,7 +25,7 @@ _RUN = 1
 """The task that runs the run, after the scheduler's."""
 _FEWEST = 3
 _LOOK_S = 2.0
-"""How often a task that serves looks whether the run has ended, s."""
+"""How often a task looks whether the run has ended, s."""
 _GRACE_S = 10.0
 """How long it may take to end by itself then, s."""
 
@@ -62,7 +62,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
     else:  # what is told to all tasks is the run's to answer
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
-        threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
+    threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
     security, options = _checked_here(config, config.tls, end)
     try:
         with settings(), _told_where():
@@ -76,9 +76,15 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         with runner:
             begun.touch()
             found = {"kind": "dask", "scheduler": runner.scheduler_address, "workers": tasks - 2}
-            yield config.model_copy(update=found)
+            try:
+                yield config.model_copy(update=found)
+            except BaseException as error:
+                _say_end(end, exit_code_of(error))  # before the others see the scheduler go
+                raise
             _say_end(end, 0)
     except BaseException as error:
+        if rank != _RUN and end.exists():
+            sys.exit(0)  # what a task loses with the run that has ended is no news
         if rank == _RUN or (isinstance(error, Exception) and not begun.exists()):
             _say_end(end, exit_code_of(error))
         raise
@@ -147,7 +153,10 @@ def meeting_place(job: str, start: str) -> str:
 
 
 def _end_with_the_run(end: Path) -> None:
-    """End a task that does not by itself: one whose scheduler has gone before it came waits for ever."""
+    """End a task that does not by itself: one whose scheduler has gone before it came waits for ever.
+
+    The run itself has written all by then, and may hang in what Dask still closes.
+    """
     while not end.exists():
         time.sleep(_LOOK_S)
     time.sleep(_GRACE_S)
