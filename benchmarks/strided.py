@@ -22,7 +22,7 @@ from couloir.dec.feed import Drawn
 from couloir.dec.optimizers import pretraining_descent
 from couloir.dec.precision import building_for
 from couloir.dec.pretrain import Denoiser
-from couloir.dec.resident import make_resident
+from couloir.dec.resident import Resident, make_resident
 from couloir.dec.steps import StepRunner
 from timing import in_turns, ratio, show
 from training import make_pictures
@@ -41,19 +41,24 @@ def main() -> None:
     settings = TrainConfig(batch=given.batch, precision=given.precision)
     together = 50 if has_accelerator() else 1
     print(f"{describe_backend()}; batches of {given.batch}, {together} at once; {given.precision}", flush=True)
+    samples = make_resident(make_pictures(SAMPLES))
     ways = {
-        "Keras": make_step(settings, together, keras.layers.Conv2D, keras.layers.Conv2DTranspose),
-        "Couloir": make_step(settings, together, networks.Halving, networks.Doubling),
+        "Keras": make_step(samples, settings, together, keras.layers.Conv2D, keras.layers.Conv2DTranspose),
+        "Couloir": make_step(samples, settings, together, networks.Halving, networks.Doubling),
     }
     seconds = in_turns(ways, rounds=given.rounds)
     show(seconds, scale=1e3 / together)
     print(f"Couloir: {ratio(seconds, 'Keras', 'Couloir'):.2f} times as fast a step")
 
 
-def make_step(settings: TrainConfig, together: int, *layers: type[keras.layers.Layer]) -> Callable[[], float]:
+def make_step(
+    samples: Resident,
+    settings: TrainConfig,
+    together: int,
+    halving: type[keras.layers.Layer],
+    doubling: type[keras.layers.Layer],
+) -> Callable[[], float]:
     """Make so many steps of pre-training, of a network that halves and doubles by these layers."""
-    samples = make_resident(make_pictures(SAMPLES))
-    halving, doubling = layers
     with (
         patch.object(networks, "Halving", halving),
         patch.object(networks, "Doubling", doubling),
