@@ -45,6 +45,8 @@ def test_paths_are_those_of_where_the_run_is_submitted(image, here):
         ({"binds": ["nowhere:/mnt"]}, r"compute\.slurm\.binds \(nowhere:/mnt\) names what is not there"),
         ({"container": "charliecloud", "image": "nowhere"}, r"compute\.slurm\.image \(nowhere\) is not there"),
         ({"container": "charliecloud"}, r"compute\.slurm\.image \(docker://.*\) is not there"),
+        ({"image": "nowhere:typo.sif"}, r"compute\.slurm\.image \(nowhere:typo\.sif\) is not there"),
+        ({"image": "oci-archive:nowhere.tar"}, r"compute\.slurm\.image \(nowhere\.tar\) names what is not there"),
         ({"container": "podman", "image": "a", "binds": ["./nowhere:/mnt"]}, r"names what is not there"),
         ({"image": "~nobody-of-that-name/couloir.sif"}, "whose home that is, is not known here"),
         ({"binds": ["~nobody-of-that-name:/mnt"]}, "whose home that is, is not known here"),
@@ -53,6 +55,23 @@ def test_paths_are_those_of_where_the_run_is_submitted(image, here):
 def test_what_is_not_there_is_told_before_a_job_looks_for_it(settings, told, here):
     with pytest.raises(ConfigError, match=told):
         with_absolute_images(site(**settings))
+
+
+@pytest.mark.parametrize("image", ["docker-archive:train.sif", "oci-archive:~/train.sif:1.0", "oci:labels"])
+def test_archives_that_apptainer_unpacks_are_looked_for_here(image, here):
+    kind, path = image.split(":", 1)
+    expected = f"{kind}:{here / path.removeprefix('~/')}"
+    assert with_absolute_images(site(image=image)).image == expected
+
+
+def test_an_image_may_have_a_colon_in_its_name(here):
+    (here / "couloir:1.0.sif").touch()
+    assert with_absolute_images(site(image="couloir:1.0.sif")).image == str(here / "couloir:1.0.sif")
+
+
+def test_a_folder_that_is_here_is_no_volume_of_podman(here):
+    found = with_absolute_images(site(container="podman", image="a", binds=["labels:/mnt", "models:/models"]))
+    assert found.binds == (f"{here / 'labels'}:/mnt", "models:/models")
 
 
 def test_names_of_registries_and_folders_of_the_nodes_stay_as_they_are(here):

@@ -7,8 +7,10 @@ from couloir.compute.paths import absolute
 from couloir.config.slurm import SlurmConfig
 from couloir.errors import ConfigError
 
-_TRANSPORT = re.compile(r"[a-z][a-z-]*:")
-"""How images begin that Apptainer fetches or unpacks by itself, like docker:// and oci-archive:."""
+_FETCHED = re.compile(r"[a-z]+://|docker-daemon:")
+"""How images begin that Apptainer fetches by itself."""
+_UNPACKED = re.compile(r"oci:|oci-archive:|docker-archive:")
+"""How images begin that Apptainer unpacks; a path follows, and a tag perhaps."""
 
 
 def with_absolute_images(site: SlurmConfig) -> SlurmConfig:
@@ -39,13 +41,16 @@ def with_absolute_images(site: SlurmConfig) -> SlurmConfig:
 
 
 def _is_volume(bind: str) -> bool:
-    """Say whether what podman is to bind is a volume that it knows by name."""
-    return re.match(r"[A-Za-z0-9][A-Za-z0-9_.-]*:", bind) is not None
+    """Say whether what podman is to bind is a volume that it knows by name, and no folder that is here."""
+    name = re.match(r"([A-Za-z0-9][A-Za-z0-9_.-]*):", bind)
+    return name is not None and not Path(name[1]).exists()
 
 
 def _image(setting: str, image: str | None, *, fetches: bool) -> str | None:
-    if image is None or (fetches and _TRANSPORT.match(image)):
+    if image is None or (fetches and _FETCHED.match(image)):
         return image
+    if fetches and (kind := _UNPACKED.match(image)):
+        return f"{kind[0]}{_place(setting, image[kind.end() :])}"
     path = absolute(image)
     if not path.exists():
         raise ConfigError(f"{setting} ({image}) is not there: {path} is neither a file nor a folder")
@@ -53,8 +58,13 @@ def _image(setting: str, image: str | None, *, fetches: bool) -> str | None:
 
 
 def _bind(bind: str) -> str:
-    source, colon, rest = bind.partition(":")
+    return _place("compute.slurm.binds", bind)
+
+
+def _place(setting: str, text: str) -> str:
+    """Make the path absolute with which a text begins, up to a colon; one that was not must be here."""
+    source, colon, rest = text.partition(":")
     path = absolute(source)
     if not (Path(source).is_absolute() or path.exists()):
-        raise ConfigError(f"compute.slurm.binds ({bind}) names what is not there: {path}")
+        raise ConfigError(f"{setting} ({text}) names what is not there: {path}")
     return f"{path}{colon}{rest}"
