@@ -172,6 +172,12 @@ def test_a_failure_is_of_the_past_once_a_stage_before_it_is_done_anew():
     assert (stages["train"].state, stages["catalog"].state) == ("failed", "failed")
 
 
+def test_what_a_submitted_job_failed_of_stays_whatever_is_done_by_hand_meanwhile():
+    failed = told("train", "failed", ago=30, token="", reason="diverged")
+    stages = judge(told("detect", "done", ago=5), failed, sent=submitted(60))
+    assert states(stages) == ["done", "failed", "cancelled", "cancelled"]
+
+
 def test_a_job_that_has_failed_does_none_of_its_other_stages_any_more():
     failed = told("catalog", "failed", token="", reason="exit code 255, and its log says why")
     there = {"train": DONE, "catalog": NOTHING}
@@ -337,9 +343,7 @@ def test_a_job_that_could_not_start_couloir_is_told_where_its_folder_is_reached(
 
 def test_what_is_cancelled_is_told_once_and_without_its_cause_twice(copy, tmp_path):
     shutil.rmtree(tmp_path / "copy" / "model")
-    ended = replace(
-        read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=time.time()
-    )
+    ended = replace(read_progress(output_of(copy), "train"), state="failed", reason="diverged", updated=NOW)
     (tmp_path / "copy" / "progress" / "train.json").write_text(json.dumps(asdict(ended)))
     write_submission(output_of(copy), submitted(ago=600))
     result = invoke(copy, tmp_path)

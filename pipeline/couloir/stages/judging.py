@@ -206,17 +206,11 @@ class Look:
             return True
         if self.is_working(told.stage):
             return False
-        since = [
-            self.told[stage].updated for stage in self._before(told.stage) if self.told[stage].state == "done"
-        ]
-        if self.submission is not None:
-            since.append(dt.datetime.fromisoformat(self.submission.at).timestamp())
-        return any(moment > told.updated for moment in since)
-
-    def _before(self, stage: str) -> Iterator[str]:
-        """Name the stages before one that tell something."""
-        order = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
-        return (each for each in order if each in self.told)
+        if self.submission is not None:  # whose jobs' failures stay: what waits for them will not run
+            return dt.datetime.fromisoformat(self.submission.at).timestamp() > told.updated
+        before = STAGES[: STAGES.index(told.stage)] if told.stage in STAGES else ()
+        done = (each for each in before if each in self.told and self.told[each].state == "done")
+        return any(self.told[each].updated > told.updated for each in done)
 
     def _why_silent(self, told: Progress) -> str:
         held = self.holder
