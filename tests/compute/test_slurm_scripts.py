@@ -251,6 +251,30 @@ def test_a_prologue_that_ends_its_job_fails_the_stage(lines, code, tmp_path):
     assert "asked: requeue" not in done.stdout
 
 
+def test_a_prologue_that_ends_its_job_is_told_with_charliecloud_too(tmp_path):
+    site = SlurmConfig(container="charliecloud", image="image", prologue=["PROLOGUE"])
+    done = run_script(training_script(site, FOLDER), tmp_path, "set -u", "exit 4")
+    assert done.returncode == 4
+    assert "unbound" not in done.stderr
+    assert "its prologue ended the job with exit code 4" in (tmp_path / "train.failed").read_text()
+
+
+def test_what_a_prologue_does_at_the_end_is_done(tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    lines = ["apptainer() { :; }", "trap 'echo cleaned up' EXIT"]
+    done = run_script(training_script(site, FOLDER), tmp_path, *lines)
+    assert done.stdout.splitlines()[-2:] == ["couloir: train is done", "cleaned up"]
+
+
+def test_a_job_that_slurm_does_not_queue_again_has_failed_and_says_so_once(tmp_path):
+    script = training_script(SlurmConfig(container="apptainer", image="image"), FOLDER)
+    done = followed(script, tmp_path, code=143, before="scontrol() { return 1; }")
+    assert done.returncode == 143
+    assert done.stdout.count("queued again") == 1
+    assert "failed: stopped, and SLURM does not queue it again" in done.stdout
+    assert not (tmp_path / "train.deaths").exists()
+
+
 @pytest.mark.parametrize(
     ("stages", "starts", "failed"),
     [
@@ -296,6 +320,10 @@ def test_a_careful_prologue_changes_nothing_of_how_a_stage_is_followed(tmp_path)
     assert done.returncode == 0
     assert done.stdout.endswith("couloir: train is done\n")
     done = run_script(training_script(site, FOLDER), tmp_path, "set -euo pipefail", "apptainer() { return 137; }")
+    assert "asked: requeue 7" in done.stdout
+    srun = "srun() { touch scheduler-7-0.json.began; kill -TERM $$; command sleep 0.5; return 143; }"
+    script = detection_script(compute(prologue=["PROLOGUE"]), FOLDER)
+    done = run_script(script, tmp_path, "set -euo pipefail", "scancel() { return 1; }", srun)
     assert "asked: requeue 7" in done.stdout
 
 

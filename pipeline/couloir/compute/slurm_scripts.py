@@ -21,6 +21,8 @@ _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
 _STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID"'
 """How all tasks, and not this script, are told to stop: srun itself does not pass SIGTERM on, but kills them."""
+_WITHOUT_CONTAINER = f"{shlex.quote(sys.executable)} -m couloir.cli"
+"""The command, as it is where the run is submitted."""
 _DEATHS = 3
 """How often a stage that was killed, and not told to stop, is tried again."""
 
@@ -157,7 +159,7 @@ def _script(
     """
     then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
     limits = {"requeues": slurm.requeues, "deaths": _DEATHS, "later": EXIT_AGAIN}
-    ways = dict.fromkeys((couloir, _couloir(SlurmConfig(), folder, None)))  # in its container, and without it
+    ways = dict.fromkeys((couloir, _WITHOUT_CONTAINER))
     note = " ||\n        ".join(f'{way} note-failure "$stage" run.yaml "$2"' for way in ways)
     first = next(iter(commands))
     enter = f"cd {shlex.quote(str(folder.path))}"
@@ -174,10 +176,11 @@ def _script(
             job=job, first=first, note=note, then=then, enter=enter, stop=stop, said=said, **limits
         ).strip("\n"),
         "",
+        *([_WRITABLE] if slurm.container == "charliecloud" else []),
         "trap unready EXIT",
         *setup,
-        *([_MOUNT_POINTS] if slurm.container == "charliecloud" else []),
-        "trap - EXIT",
+        *([_NEWER_WRITABLE] if slurm.container == "charliecloud" else []),
+        "[[ $(trap -p EXIT) != *unready* ]] || trap - EXIT  # one of the prologue's own stays",
         f"{enter} || exit 1",
         *(f"follow {stage} {command}" for stage, command in commands.items()),
         f'echo "couloir: {job} is done"',
@@ -188,7 +191,7 @@ def _script(
 _FOLLOW = """
 # SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
 stage={first} told='' work='' said="{said}"
-trap 'told=yes; [ -z "$work" ] || {stop}' TERM
+trap 'told=yes; [ -z "$work" ] || {stop} || :' TERM
 
 state() {{
     for _ in 1 2 3 4 5; do
@@ -223,7 +226,9 @@ again() {{
         give_up "$1" "killed, or held up, again and again: for want of memory perhaps"
     fi
     echo "couloir: $stage stopped with exit code $1; this job is queued again, and goes on from there"
-    if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; exit "$1"; fi
+    scontrol requeue "$SLURM_JOB_ID" || give_up "$1" "stopped, and SLURM does not queue it again: the log says why"
+    sleep 600
+    exit "$1"
 }}
 
 follow() {{
@@ -232,7 +237,7 @@ follow() {{
     shift
     [ -z "$told" ] || again 143
     "$@" & work=$!
-    [ -z "$told" ] || {stop}  # told between the two
+    [ -z "$told" ] || {stop} || :  # told between the two
     wait $work || code=$?
     while kill -0 $work 2>/dev/null && [ ! -s "$said" ]; do  # a signal has ended the waiting
         # srun may wait long for tasks that are not the run
@@ -262,15 +267,14 @@ follow() {{
 """
 
 
-_MOUNT_POINTS = """\
-writable=--write  # folders that are bound need a place in the image; newer versions make it beside the image
-ch-run --help 2>&1 | grep -q -e --write-fake && writable=--write-fake"""
+_WRITABLE = "writable=--write  # folders that are bound need a place in the image"
+_NEWER_WRITABLE = "ch-run --help 2>&1 | grep -q -e --write-fake && writable=--write-fake  # or beside it"
 
 
 def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: bool = False) -> str:
     """Name the command, in its container if there is one."""
     if slurm.container == "none" or image is None:
-        return f"{shlex.quote(sys.executable)} -m couloir.cli"
+        return _WITHOUT_CONTAINER
     binds = dict.fromkeys((str(folder.path), *folder.binds, *slurm.binds))
     name, where = shlex.quote(image), shlex.quote(str(folder.path))
     if slurm.container == "apptainer":
