@@ -54,18 +54,13 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
     job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
     place = Path(config.slurm.folder) / meeting_place(job, start)
     begun, end = Path(f"{place}.began"), Path(f"{place}.ended")
-    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    runner_class = _runner_class()  # its module takes SIGINT for itself
-    if rank == _RUN:
-        for number, handler in ours.items():
-            signal.signal(number, handler)
-    else:  # what is told to all tasks is the run's to answer
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
-    threading.Thread(target=_end_with_the_run, args=(end,), daemon=True).start()
-    security, options = _checked_here(config, config.tls, end)
+    runner_class = _listening(rank)
+    threading.Thread(target=_end_with_the_run, args=(end, rank), daemon=True).start()
     try:
-        with settings(), _told_where():
+        security = security_of(config.tls)
+        check_interface(config.slurm.interface)
+        options = _worker_options(config, security)
+        with settings():
             runner = runner_class(
                 security,
                 scheduler_file=str(place),
@@ -83,36 +78,40 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
                 raise
             _say_end(end, 0)
     except BaseException as error:
-        if rank != _RUN and end.exists():
-            sys.exit(0)  # what a task loses with the run that has ended is no news
-        if rank == _RUN or (isinstance(error, Exception) and not begun.exists()):
-            _say_end(end, exit_code_of(error))
+        early = isinstance(error, Exception) and not begun.exists()
+        _tell_failure(error, end, of_the_run=rank == _RUN, early=early)
         raise
 
 
-@contextmanager
-def _told_where() -> Iterator[None]:
-    """Tell of the node, and of the settings, where a task of the allocation cannot begin."""
-    try:
-        yield
-    except OSError as error:
+def _listening(rank: int) -> Any:
+    """Give the class of the tasks, and each task the signals that it is to answer."""
+    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    runner_class = _runner_class()  # its module takes SIGINT for itself
+    if rank == _RUN:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+    else:  # what is told to all tasks is the run's to answer
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")  # of semaphores of ended ones
+    return runner_class
+
+
+def _tell_failure(error: BaseException, end: Path, *, of_the_run: bool, early: bool) -> None:
+    """Say the end of the run, or of a task that could not begin (``early``); of several, the first alone tells.
+
+    Raises
+    ------
+    ClusterError
+        When a task could not begin, and this node is why.
+    """
+    first = (of_the_run or early) and _say_end(end, exit_code_of(error))
+    if (early or not of_the_run) and not first and end.exists():
+        sys.exit(0)  # another has told what is wrong, or this one has lost the run that has ended
+    if early and isinstance(error, OSError):
         raise ClusterError(
             f"a task of the allocation cannot begin on {socket.gethostname()}: {error}. Where it listens is said "
             "by compute.slurm.interface and compute.dashboard"
         ) from error
-
-
-def _checked_here(config: ComputeConfig, tls: str, end: Path) -> tuple[Security, dict[str, Any]]:
-    """Give certificate and worker's options, held against this node; the first task alone tells what is wrong."""
-    try:
-        security = security_of(tls)
-        check_interface(config.slurm.interface)
-        return security, _worker_options(config, security)
-    except ConfigError as error:
-        code = exit_code_of(error)
-        if not _say_end(end, code):
-            sys.exit(code)
-        raise
 
 
 def _say_end(end: Path, code: int) -> bool:
@@ -152,15 +151,15 @@ def meeting_place(job: str, start: str) -> str:
     return f"scheduler-{job}-{start}.json"
 
 
-def _end_with_the_run(end: Path) -> None:
+def _end_with_the_run(end: Path, rank: int) -> None:
     """End a task that does not by itself: one whose scheduler has gone before it came waits for ever.
 
-    The run itself has written all by then, and may hang in what Dask still closes.
+    The run itself has written all by then, and may hang in what Dask still closes; it ends with the code it said.
     """
     while not end.exists():
         time.sleep(_LOOK_S)
     time.sleep(_GRACE_S)
-    os._exit(0)
+    os._exit(int(end.read_text()) if rank == _RUN else 0)
 
 
 def _runner_class() -> Any:
