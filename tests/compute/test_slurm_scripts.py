@@ -115,7 +115,8 @@ RUNTIMES = {
         "--cd='/jobs/my run' {image} -- couloir"
     ),
     "podman": (
-        "podman run --rm --env-host --network=host --entrypoint=couloir {gpus}"
+        "podman run --rm --env-host --network=host --entrypoint=couloir "
+        '--userns=keep-id --user="$(id -u):$(id -g)" {gpus}'
         "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b "
         "--workdir='/jobs/my run' {image}"
     ),
@@ -154,6 +155,7 @@ def test_workers_that_are_jobs_end_before_their_walltime_and_not_all_at_once(tmp
 
 FOLLOWED = """
 function squeue() {{ echo {state}; }}
+function timeout() {{ shift; "$@"; }}
 function scontrol() {{ echo "asked: $*"; }}
 function sleep() {{ :; }}
 function apptainer() {{ echo "told: ${{*: -3}}"; return {starts}; }}
@@ -169,7 +171,7 @@ echo went on
 def followed(script, folder, *, code, restarts=0, state="RUNNING", before="", starts=0):
     """Run what follows from the way in which a stage ended; ``starts`` is the exit code of its container."""
     text = script.text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
-    functions = text[text.index("stage=") : text.index("\n}\n", text.index("follow() {")) + 3]
+    functions = text[text.index("folder=") : text.index("\n}\n", text.index("follow() {")) + 3]
     given = {"stage": script.name, "state": state, "restarts": restarts, "code": code}
     given |= {"before": before, "starts": starts}
     whole = FOLLOWED.format(functions=functions, **given)
@@ -184,7 +186,8 @@ def followed(script, folder, *, code, restarts=0, state="RUNNING", before="", st
         (143, 0, "''", "asked: requeue 7"),  # SLURM's controller does not answer
         (137, 0, "RUNNING", "asked: requeue 7"),
         (143, 50, "RUNNING", "queued 50 times (compute.slurm.requeues), and not any more"),
-        (143, 0, "COMPLETING", "train failed: cancelled with its job"),
+        (143, 0, "COMPLETING 0", "train failed: cancelled with its job"),
+        (143, 1, "COMPLETING 1", "train failed: cancelled with its job"),
         (
             3,
             0,
@@ -203,6 +206,17 @@ def test_how_a_stage_ended_decides_what_becomes_of_its_job(code, restarts, state
     assert "failed" not in done.stdout or "asked" not in done.stdout
     assert ("told: train run.yaml" in done.stdout) == (code != 0 and "asked" not in done.stdout)
     assert not list(tmp_path.glob("*.failed"))
+
+
+def test_a_job_that_slurm_itself_queues_again_has_not_failed(tmp_path):
+    script = training_script(SlurmConfig(container="apptainer", image="image"), FOLDER, followers=("report",))
+    for code in (143, 137):
+        done = followed(script, tmp_path, code=code, restarts=1, state="COMPLETING 2")
+        assert done.returncode == code
+        assert "SLURM has queued this job again" in done.stdout
+        assert "asked" not in done.stdout
+        assert "failed" not in done.stdout
+        assert (tmp_path / "train.queued").read_text().endswith(" SLURM has queued its job again\n")
 
 
 def test_where_not_even_the_container_starts_the_script_itself_says_that_it_failed(tmp_path):
@@ -228,7 +242,7 @@ def run_script(script: Script, folder: Path, *lines: str) -> subprocess.Complete
     text = script.text.replace("PROLOGUE", "\n".join(lines))
     text = text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
     stand_ins = 'apptainer() { echo "told: $*"; return 255; }; sleep() { :; }; SLURM_JOB_ID=7; '
-    stand_ins += "scancel() { :; }; "
+    stand_ins += 'scancel() { :; }; timeout() { shift; "$@"; }; '
     stand_ins += 'squeue() { echo RUNNING; }; scontrol() { echo "asked: $*"; }\n'
     command = ["bash", "-c", stand_ins + text]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120)
@@ -272,7 +286,7 @@ def test_a_job_that_slurm_does_not_queue_again_has_failed_and_says_so_once(tmp_p
     assert done.returncode == 143
     assert done.stdout.count("queued again") == 1
     assert "failed: stopped, and SLURM does not queue it again" in done.stdout
-    assert not (tmp_path / "train.deaths").exists()
+    assert not (tmp_path / "train.killed").exists()
 
 
 @pytest.mark.parametrize(
@@ -295,7 +309,14 @@ def test_a_prologue_that_is_told_to_stop_is_no_failure(tmp_path):
     site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
     done = run_script(training_script(site, FOLDER), tmp_path, "kill -TERM $$", "exit 1")
     assert "asked: requeue 7" in done.stdout
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["train.queued"]
+
+
+def test_a_warning_before_there_are_tasks_is_given_again_until_they_have_it(tmp_path):
+    srun = "srun() { kill -TERM $$; until [ -e asked2 ]; do command sleep 0.1; done; return 143; }"
+    scancel = "scancel() { if [ -e asked1 ]; then touch asked2; else touch asked1; fi; }"
+    script = detection_script(compute(prologue=["PROLOGUE"]), FOLDER)
+    assert "asked: requeue 7" in run_script(script, tmp_path, srun, scancel).stdout
 
 
 def test_a_run_that_has_stopped_is_followed_at_once_and_not_when_all_tasks_have_ended(tmp_path):
@@ -370,6 +391,14 @@ def test_a_stage_that_is_killed_again_and_again_is_not_tried_for_ever(tmp_path):
     assert "for want of memory perhaps" in told[-1]
 
 
+def test_a_stage_that_is_held_up_again_and_again_is_not_tried_for_ever_nor_was_it_killed(tmp_path):
+    followed(training_script(SlurmConfig(), FOLDER), tmp_path, code=137)
+    told = [followed(training_script(SlurmConfig(), FOLDER), tmp_path, code=75).stdout for _ in range(4)]
+    assert ["requeue" in text for text in told] == [True, True, True, False]
+    assert "another run holds the output, or the cluster is gone" in told[-1]
+    assert "memory" not in told[-1]
+
+
 def test_the_signal_is_listened_to_before_the_prologue_and_the_folder_entered_after_it():
     text = detection_script(compute(prologue=["cd /elsewhere"]), FOLDER).text
     before, after = text.split("cd /elsewhere")
@@ -381,11 +410,11 @@ def test_a_stage_that_was_told_to_stop_was_not_killed_however_it_ended(tmp_path)
     script = training_script(SlurmConfig(), FOLDER)
     for _ in range(5):
         assert "asked: requeue" in followed(script, tmp_path, code=137, before="kill -TERM $$").stdout
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["train.queued"]
 
 
 def test_a_stage_that_stopped_in_order_was_not_killed_whoever_told_it(tmp_path):
     script = training_script(SlurmConfig(), FOLDER)
     for _ in range(5):
         assert "asked: requeue" in followed(script, tmp_path, code=143).stdout
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["train.queued"]

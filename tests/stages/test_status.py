@@ -178,6 +178,25 @@ def test_what_a_submitted_job_failed_of_stays_whatever_is_done_by_hand_meanwhile
     assert states(stages) == ["done", "failed", "cancelled", "cancelled"]
 
 
+def test_a_job_that_is_queued_again_is_waited_for_with_its_reason():
+    before = told("train", "stopped", ago=20, reason="SIGTERM")
+    queued = told("train", "queued", token="", reason="SLURM has queued its job again", job="SLURM job 124")
+    for held in (holder(released=True), holder(ago=STALE_S + 60)):
+        stages = judge(before, queued, held=held, sent=submitted())
+        assert states(stages) == ["done", "waiting", "waiting", "waiting"]
+        assert stages["train"].remark == "SLURM has queued its job again"
+    assert judge(queued, replace(before, state="running", updated=NOW), held=holder())["train"].state == "running"
+
+
+def test_a_job_that_found_the_output_held_has_failed_while_the_other_run_goes_on():
+    other = holder(token=LATER, since=iso(NOW - 30))
+    failed = told("train", "failed", token="", reason="held up again and again", job="SLURM job 124")
+    stages = judge(failed, held=other, sent=submitted())
+    assert states(stages) == ["done", "failed", "cancelled", "cancelled"]
+    later = holder(token=LATER, since=iso(NOW - 1))  # which began after that
+    assert states(judge(failed, held=later, sent=submitted()))[1] == "waiting"
+
+
 def test_a_job_that_has_failed_does_none_of_its_other_stages_any_more():
     failed = told("catalog", "failed", token="", reason="exit code 255, and its log says why")
     there = {"train": DONE, "catalog": NOTHING}
@@ -331,7 +350,7 @@ def test_a_job_that_could_not_start_couloir_is_told_where_its_folder_is_reached(
     new, folder = of_output(copy, tmp_path / "new"), tmp_path / "couloir-jobs"
     folder.mkdir()
     write_submission(output_of(new), replace(submitted(), logs=str(folder)))
-    (folder / "detect.failed").write_text("exit code 255, and its log says why\n")
+    (folder / "detect.failed").write_text(f"{NOW} exit code 255, and its log says why\n")
     result = invoke(new, tmp_path)
     assert result.exit_code == EXIT_FAILURES
     assert result.stderr == "couloir: detect failed: exit code 255, and its log says why.\n"

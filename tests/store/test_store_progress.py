@@ -249,6 +249,8 @@ def test_a_job_that_ended_for_good_is_told_where_its_stage_could_not(tmp_path, m
     with suppress(KeyboardInterrupt), recording(output, "detect", holder=Holder.here()) as record:
         record.tell(3, 10)
         raise KeyboardInterrupt
+    assert note_failure(output, "detect", "exit code 137", unbegun=True)
+    assert read_progress(output, "detect").state == "stopped", "it had begun, and told how it ended"
     note_failure(output, "detect", "was cancelled with its job")
     told = read_progress(output, "detect")
     assert (told.state, told.done, told.reason) == ("failed", 3, "was cancelled with its job")
@@ -278,6 +280,6 @@ def test_a_failure_is_told_unless_another_run_lives_and_works_on_the_stage(held,
         Progress("detect", "running", since="", updated=HOUR_AGO, token=holder.token, job="SLURM job 6"),
     )
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    note_failure(here, "detect", "exit code 1")
+    assert note_failure(here, "detect", "exit code 1", unbegun=True) == (state == "failed")
     told = read_progress(here, "detect")
     assert (told.state, told.job) == (state, "SLURM job 7" if state == "failed" else "SLURM job 6")

@@ -114,9 +114,17 @@ def release(job: str) -> None:
 @click.argument("stage")
 @run_file_argument
 @click.argument("reason")
-def note_failure(stage: str, run_file: Path, overrides: tuple[str, ...], reason: str) -> None:
-    """Tell in the output that a stage's job has ended for good; for the job's own script."""
+@click.option("--unbegun", is_flag=True, help="Only where the stage has not told that it begins.")
+@click.pass_context
+def note_failure(
+    context: click.Context, stage: str, run_file: Path, overrides: tuple[str, ...], reason: str, *, unbegun: bool
+) -> None:
+    """Tell in the output that a stage's job has ended for good; for the job's own script.
+
+    Exits with 1 where another run works on the stage, so that nothing is told.
+    """
     from couloir.stages.settings import output_of
     from couloir.store.progress import note_failure as note
 
-    note(output_of(load(run_file, overrides)), stage, reason)
+    if not note(output_of(load(run_file, overrides)), stage, reason, unbegun=unbegun):
+        context.exit(1)

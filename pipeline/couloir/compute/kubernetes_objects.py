@@ -32,13 +32,11 @@ for command in "$@"; do
     stage=${command%% *}
     case $stage in release) stage=${command##*-} ;; assign) stage=catalog ;; esac
     final=''
-    case $1 in detect*) final=yes ;; esac  # the operator begins it no second time
-    case $code in
-        @FOR_GOOD@) final=yes ;;  # nor Kubernetes a job that ends so
-        143) final='' ;;  # told to stop: another pod goes on
-    esac
-    [ -z "$final" ] ||
-        couloir note-failure "$stage" @RUN_FILE@ "ended with exit code $code: couloir $command" || :
+    [ "$code" -ne 143 ] || exit 143  # told to stop: another pod goes on
+    where=--unbegun  # what dies again and again before it begins tells nothing by itself
+    case $1 in detect*) where='' ;; esac  # the operator begins it no second time
+    case $code in @FOR_GOOD@) where='' ;; esac  # nor Kubernetes a job that ends so
+    couloir note-failure $where "$stage" @RUN_FILE@ "ended with exit code $code: couloir $command" || :
     exit "$code"
 done
 """.replace("@RUN_FILE@", RUN_FILE).replace("@FOR_GOOD@", " | ".join(map(str, FOR_GOOD)))

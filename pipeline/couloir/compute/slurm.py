@@ -1,11 +1,15 @@
 """Speak with SLURM through its own commands."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from couloir.errors import ClusterError
+
+_OF_USERS = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
+"""What a user sets for SLURM's commands: where it is, and who asks."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,40 @@ def queued_jobs(numbers: Collection[str]) -> set[str]:
     return set(told.stdout.split()) if told.returncode == 0 else set(numbers)
 
 
+def under_way(numbers: Collection[str]) -> set[str]:
+    """Ask which jobs that were submitted for a run wait or run, whoever submitted them.
+
+    None where SLURM does not answer, or is not here, and those whose number a later job has by now.
+    """
+    try:
+        told = _call(["squeue", "--noheader", "--format=%i %j", f"--jobs={','.join(numbers)}"])
+    except ClusterError:
+        return set()
+    queued = (line.split(maxsplit=1) for line in told.stdout.splitlines())
+    return {number for number, name in queued if name.startswith("couloir-")}
+
+
 def _sbatch(script: Script, options: Sequence[str]) -> str:
-    told = _call(["sbatch", *options], script.text)
+    told = _call(["sbatch", *options], script.text, _outside_of_jobs(os.environ))
     if told.returncode:
         numbered = "\n".join(f"{number:4} {line}" for number, line in enumerate(script.text.splitlines(), start=1))
         raise ClusterError(f"SLURM refuses the job of {script.name}: {told.stderr.strip()}\n\n{numbered}")
     return told.stdout
 
 
-def _call(command: Sequence[str], given: str = "") -> "subprocess.CompletedProcess[str]":
+def _outside_of_jobs(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what SLURM says of the job that this may run in: it would be taken for the new job's."""
+    return {
+        name: value for name, value in environment.items() if name in _OF_USERS or not name.startswith("SLURM_")
+    }
+
+
+def _call(
+    command: Sequence[str], given: str = "", environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     path = shutil.which(command[0])
     if path is None:
         raise ClusterError(f"there is no {command[0]} here: this is to be run on a login node of a SLURM cluster")
-    return subprocess.run([path, *command[1:]], input=given, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        [path, *command[1:]], input=given, capture_output=True, text=True, check=False, env=environment
+    )

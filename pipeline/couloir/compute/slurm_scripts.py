@@ -19,12 +19,15 @@ _SERVERS = 2
 _ACCOUNTED = ("partition", "account", "qos")
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
-_STOP_TASKS = 'scancel --signal=TERM "$SLURM_JOB_ID"'
-"""How all tasks, and not this script, are told to stop: srun itself does not pass SIGTERM on, but kills them."""
+_STOP_TASKS = 'timeout 5 scancel --signal=TERM "$SLURM_JOB_ID"'
+"""How all tasks, and not this script, are told to stop: srun itself does not pass SIGTERM on, but kills them.
+
+SLURM may not answer for a minute where it ends the job itself.
+"""
 _WITHOUT_CONTAINER = f"{shlex.quote(sys.executable)} -m couloir.cli"
 """The command, as it is where the run is submitted."""
-_DEATHS = 3
-"""How often a stage that was killed, and not told to stop, is tried again."""
+_MOST = 3
+"""How often a stage is tried again that was killed, and not told to stop, or that was held up."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,11 @@ def _script(
     exit code, if it does.
     """
     then = f"; what waits for it is cancelled: {', '.join(followers)}" if followers else ""
-    limits = {"requeues": slurm.requeues, "deaths": _DEATHS, "later": EXIT_AGAIN}
+    limits = {"requeues": slurm.requeues, "most": _MOST, "later": EXIT_AGAIN}
     ways = dict.fromkeys((couloir, _WITHOUT_CONTAINER))
     note = " ||\n        ".join(f'{way} note-failure "$stage" run.yaml "$2"' for way in ways)
     first = next(iter(commands))
-    enter = f"cd {shlex.quote(str(folder.path))}"
+    where = shlex.quote(str(folder.path))
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name=couloir-{job}",
@@ -173,7 +176,7 @@ def _script(
         'unset "${!COULOIR_@}"  # run.yaml holds what they set when this was submitted',
         "",
         _FOLLOW.format(
-            job=job, first=first, note=note, then=then, enter=enter, stop=stop, said=said, **limits
+            folder=where, job=job, first=first, note=note, then=then, stop=stop, said=said, **limits
         ).strip("\n"),
         "",
         *([_WRITABLE] if slurm.container == "charliecloud" else []),
@@ -181,7 +184,7 @@ def _script(
         *setup,
         *([_NEWER_WRITABLE] if slurm.container == "charliecloud" else []),
         "[[ $(trap -p EXIT) != *unready* ]] || trap - EXIT  # one of the prologue's own stays",
-        f"{enter} || exit 1",
+        f"cd {where} || exit 1",
         *(f"follow {stage} {command}" for stage, command in commands.items()),
         f'echo "couloir: {job} is done"',
     ]
@@ -189,13 +192,33 @@ def _script(
 
 
 _FOLLOW = """
-# SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
-stage={first} told='' work='' said="{said}"
-trap 'told=yes; [ -z "$work" ] || {stop} || :' TERM
+folder={folder} stage={first} told='' work='' said="{said}"
 
-state() {{
+# SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
+trap 'told=yes; stop' TERM
+stop() {{
+    [ -z "$work" ] || {stop} || :
+}}
+
+# The tasks of an allocation have come together; where there are none, the stage begins by itself.
+began() {{
+    [ -z "$said" ] || [ -e "${{said%.ended}}.began" ]
+}}
+
+# For couloir status, in a file of this folder that is called as what became of the stage.
+tell() {{
+    echo "$(date +%s.%N) $2" > "$folder/$stage.$1"
+}}
+
+# How often this job has ended so, all its starts together.
+times() {{
+    cat "$folder/{job}.$1" 2>/dev/null | wc -l
+}}
+
+# What SLURM does with this job, and how often it has begun it again, or will have.
+standing() {{
     for _ in 1 2 3 4 5; do
-        squeue --noheader --job "$SLURM_JOB_ID" --format=%T && return
+        squeue --noheader --job "$SLURM_JOB_ID" --Format=State,RestartCnt && return
         sleep 10
     done
 }}
@@ -203,9 +226,32 @@ state() {{
 # For good: couloir status is to say so, and what waits for this job is cancelled.
 give_up() {{
     echo "couloir: $stage failed: $2{then}"
-    {enter} || exit "$1"
+    cd "$folder" || exit "$1"
     {note} ||
-        echo "$2" > "$stage.failed"
+        tell failed "$2"
+    exit "$1"
+}}
+
+again() {{
+    local state='' restarts=''
+    read -r state restarts <<< "$(standing)" || :
+    if [ "${{state:-RUNNING}}" != RUNNING ] && [ "${{restarts:-0}}" -gt "${{SLURM_RESTART_COUNT:-0}}" ]; then
+        echo "couloir: $stage stopped with exit code $1; SLURM has queued this job again"
+        tell queued "SLURM has queued its job again"
+        exit "$1"
+    elif [ "${{state:-RUNNING}}" != RUNNING ]; then
+        give_up "$1" "cancelled with its job"
+    elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
+        give_up "$1" "queued {requeues} times (compute.slurm.requeues), and not any more"
+    elif [ "$(times killed)" -gt {most} ]; then
+        give_up "$1" "killed again and again: for want of memory perhaps"
+    elif [ "$(times held)" -gt {most} ]; then
+        give_up "$1" "held up again and again: another run holds the output, or the cluster is gone; see its log"
+    fi
+    echo "couloir: $stage stopped with exit code $1; this job is queued again, and goes on from there"
+    tell queued "its job is queued again, after exit code $1"
+    scontrol requeue "$SLURM_JOB_ID" || give_up "$1" "stopped, and SLURM does not queue it again: the log says why"
+    sleep 600
     exit "$1"
 }}
 
@@ -216,53 +262,49 @@ unready() {{
     give_up $((code ? code : 1)) "its prologue ended the job with exit code $code"
 }}
 
-again() {{
-    local state; state=$(state)
-    if [ "${{state:-RUNNING}}" != RUNNING ]; then
-        give_up "$1" "cancelled with its job"
-    elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
-        give_up "$1" "queued {requeues} times (compute.slurm.requeues), and not any more"
-    elif [ -e {job}.deaths ] && [ "$(wc -l < {job}.deaths)" -gt {deaths} ]; then
-        give_up "$1" "killed, or held up, again and again: for want of memory perhaps"
+# Run a stage, and find out how it ended: with which exit code, and what that means.
+attend() {{
+    code=0
+    "$@" & work=$!
+    [ -z "$told" ] || stop  # told between the two
+    wait $work || code=$?
+    while kill -0 $work 2>/dev/null && [ ! -s "$said" ]; do  # a signal has ended the waiting
+        if [ -z "$said" ]; then
+            code=0
+            wait $work || code=$?
+        else  # srun may wait long for tasks that are not the run, and may have had none yet to tell
+            sleep 2
+            [ -z "$told" ] || began || stop
+        fi
+    done
+    work=''
+    if [ -s "$said" ]; then
+        code=$(cat "$said")
+    elif [ -n "$said" ] && [ $code -ne 0 ] && began; then
+        code=137  # the run was killed, and srun may tell of another task
     fi
-    echo "couloir: $stage stopped with exit code $1; this job is queued again, and goes on from there"
-    scontrol requeue "$SLURM_JOB_ID" || give_up "$1" "stopped, and SLURM does not queue it again: the log says why"
-    sleep 600
-    exit "$1"
+    case $code in
+        0) end=done ;;
+        {later}) end=held ;;
+        143) if began; then end=stopped; else end=killed; fi ;;  # in order; or srun, with another task
+        253) end=killed ;;  # srun's, of memory that ran out
+        255) end=failed ;;  # Apptainer's, where the container does not start
+        *) if [ $code -gt 128 ] && began; then end=killed; else end=failed; fi ;;
+    esac
+    [ $end = done ] || [ -z "$told" ] || end=stopped
 }}
 
 follow() {{
-    local code=0 began=yes killed=''
     stage=$1
     shift
     [ -z "$told" ] || again 143
-    "$@" & work=$!
-    [ -z "$told" ] || {stop} || :  # told between the two
-    wait $work || code=$?
-    while kill -0 $work 2>/dev/null && [ ! -s "$said" ]; do  # a signal has ended the waiting
-        # srun may wait long for tasks that are not the run
-        if [ -n "$said" ]; then sleep 1; else code=0; wait $work || code=$?; fi
-    done
-    work=''
-    [ -z "$said" ] || [ -e "${{said%.ended}}.began" ] || began=''
-    if [ -s "$said" ]; then
-        code=$(cat "$said")
-    elif [ -n "$said" ] && [ -n "$began" ] && [ $code -ne 0 ]; then
-        code=137  # the run was killed, and srun may tell of another task
-    fi
-    [ $code -ne 0 ] || return 0
-    [ -z "$told" ] || again 143
-    case $code in
-        143) [ -z "$began" ] || again 143; killed=yes ;;  # it has stopped in order; or srun, with another task
-        {later} | 253) killed=yes ;;  # or held up; 253 is srun's, of memory that ran out
-        255) ;;  # Apptainer's, where the container does not start
-        *) [ $code -le 128 ] || killed=$began ;;
+    attend "$@"
+    case $end in
+        done) return 0 ;;
+        killed | held) echo $code >> "$folder/{job}.$end" ;;
+        failed) give_up $code "exit code $code, and its log says why" ;;
     esac
-    if [ -n "$killed" ]; then
-        echo $code >> {job}.deaths
-        again $code
-    fi
-    give_up $code "exit code $code, and its log says why"
+    again $code
 }}
 """
 
@@ -290,6 +332,7 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
     return " ".join(
         [
             "podman run --rm --env-host --network=host --entrypoint=couloir",
+            '--userns=keep-id --user="$(id -u):$(id -g)"',  # the image's own user cannot read the job's folder
             *device,
             *options,
             f"--workdir={where}",

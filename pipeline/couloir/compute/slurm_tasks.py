@@ -7,10 +7,12 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from distributed import Security
 from distributed.core import rpc
@@ -19,7 +21,7 @@ from couloir.compute.dask_pool import AHEAD, settings
 from couloir.compute.node import check_interface, scratch_folder
 from couloir.compute.tls import security_of
 from couloir.config import ComputeConfig
-from couloir.errors import ClusterError, ConfigError, exit_code_of
+from couloir.errors import EXIT_AGAIN, ClusterError, ConfigError, CouloirError, Terminated, exit_code_of
 
 _RUN = 1
 """The task that runs the run, after the scheduler's."""
@@ -53,7 +55,7 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
         raise ConfigError("compute.kind slurm needs compute.tls, a certificate: `couloir submit slurm` makes one")
     job, start = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT", "0")
     place = Path(config.slurm.folder) / meeting_place(job, start)
-    begun, end = Path(f"{place}.began"), Path(f"{place}.ended")
+    begun, end = Path(f"{place}.began"), _End(Path(f"{place}.ended"))
     runner_class = _listening(rank)
     threading.Thread(target=_end_with_the_run, args=(end, rank), daemon=True).start()
     try:
@@ -74,9 +76,11 @@ def joined_tasks(config: ComputeConfig) -> Iterator[ComputeConfig]:
             try:
                 yield config.model_copy(update=found)
             except BaseException as error:
-                _say_end(end, exit_code_of(error))  # before the others see the scheduler go
+                lost = isinstance(error, Terminated) and not _listens(runner.scheduler_address)
+                code = EXIT_AGAIN if lost else exit_code_of(error)
+                end.say(code, error)  # before the others see the scheduler go
                 raise
-            _say_end(end, 0)
+            end.say(0)
     except BaseException as error:
         early = isinstance(error, Exception) and not begun.exists()
         _tell_failure(error, end, of_the_run=rank == _RUN, early=early)
@@ -96,7 +100,7 @@ def _listening(rank: int) -> Any:
     return runner_class
 
 
-def _tell_failure(error: BaseException, end: Path, *, of_the_run: bool, early: bool) -> None:
+def _tell_failure(error: BaseException, end: "_End", *, of_the_run: bool, early: bool) -> None:
     """Say the end of the run, or of a task that could not begin (``early``); of several, the first alone tells.
 
     Raises
@@ -104,8 +108,8 @@ def _tell_failure(error: BaseException, end: Path, *, of_the_run: bool, early: b
     ClusterError
         When a task could not begin, and this node is why.
     """
-    first = (of_the_run or early) and _say_end(end, exit_code_of(error))
-    if (early or not of_the_run) and not first and end.exists():
+    first = (of_the_run or early) and end.say(exit_code_of(error), error)
+    if (early or not of_the_run) and not first and end.path.exists():
         sys.exit(0)  # another has told what is wrong, or this one has lost the run that has ended
     if early and isinstance(error, OSError):
         raise ClusterError(
@@ -114,15 +118,44 @@ def _tell_failure(error: BaseException, end: Path, *, of_the_run: bool, early: b
         ) from error
 
 
-def _say_end(end: Path, code: int) -> bool:
-    """Say how the run has ended, and give whether nobody has said so before.
+class _End:
+    """Hold how the run has ended: in a file, since srun's own code is made up of how all tasks did.
 
-    What srun tells is made up of how all tasks did, those that it killed among them.
+    Parameters
+    ----------
+    path : Path
     """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._error: BaseException | None = None
+
+    def say(self, code: int, error: BaseException | None = None) -> bool:
+        """Say with which exit code, and after which error, and give whether nobody has said so before."""
+        try:
+            with self.path.open("x") as file:
+                file.write(f"{code}\n")
+        except FileExistsError:
+            return False
+        self._error = error
+        return True
+
+    def leave(self) -> NoReturn:
+        """End this process with the code that was said, and print the error that nobody else will now."""
+        if isinstance(self._error, CouloirError):
+            print(f"couloir: {self._error}", file=sys.stderr, flush=True)
+        elif isinstance(self._error, Exception):
+            traceback.print_exception(self._error)
+            sys.stderr.flush()
+        os._exit(int(self.path.read_text()))
+
+
+def _listens(address: str) -> bool:
+    """Say whether a scheduler still lives: srun tells the run to stop where that task has died."""
+    place = urlsplit(address)
     try:
-        with end.open("x") as file:
-            file.write(f"{code}\n")
-    except FileExistsError:
+        socket.create_connection((place.hostname or "", place.port or 0), timeout=_LOOK_S).close()
+    except OSError:
         return False
     return True
 
@@ -151,15 +184,17 @@ def meeting_place(job: str, start: str) -> str:
     return f"scheduler-{job}-{start}.json"
 
 
-def _end_with_the_run(end: Path, rank: int) -> None:
+def _end_with_the_run(end: _End, rank: int) -> None:
     """End a task that does not by itself: one whose scheduler has gone before it came waits for ever.
 
     The run itself has written all by then, and may hang in what Dask still closes; it ends with the code it said.
     """
-    while not end.exists():
+    while not end.path.exists():
         time.sleep(_LOOK_S)
     time.sleep(_GRACE_S)
-    os._exit(int(end.read_text()) if rank == _RUN else 0)
+    if rank == _RUN:
+        end.leave()
+    os._exit(0)
 
 
 def _runner_class() -> Any:

@@ -85,9 +85,10 @@ _OURS = {
     **dict.fromkeys(("-c", "--cpus-per-task"), "`cores`"),
     **dict.fromkeys(("--mem", "--mem-per-cpu"), "`job_memory_gb`"),
     **dict.fromkeys(
-        ("-J", "--job-name", "-o", "--output", "-d", "--dependency", "--signal", "--requeue", "--no-requeue"),
+        ("-J", "--job-name", "-o", "--output", "-e", "--error", "--open-mode", "-d", "--dependency"),
         "couloir itself",
     ),
+    **dict.fromkeys(("--signal", "--requeue", "--no-requeue"), "couloir itself"),
     **dict.fromkeys(
         ("-a", "--array", "-M", "--clusters", "--wrap", "-D", "--chdir"),
         "nothing: the jobs would not find each other",

@@ -169,6 +169,8 @@ class Look:
         told = self.told.get(stage)
         if told is None or self._is_past(told):
             return None
+        if told.state == "queued":
+            return StageStatus(stage, "waiting", by=told.by, remark=told.reason)
         judged = StageStatus(
             stage,
             state=told.state,
@@ -203,7 +205,7 @@ class Look:
     def _is_past(self, told: Progress) -> bool:
         """Say whether what a stage tells is older than what goes on, was submitted, or was done before it anew."""
         if (self.alive or told.stage in BESIDE) and not self._is_holders(told):
-            return True
+            return not self._found_it_held(told)
         if self.is_working(told.stage):
             return False
         if self.submission is not None:  # whose jobs' failures stay: what waits for them will not run
@@ -211,6 +213,12 @@ class Look:
         before = STAGES[: STAGES.index(told.stage)] if told.stage in STAGES else ()
         done = (each for each in before if each in self.told and self.told[each].state == "done")
         return any(self.told[each].updated > told.updated for each in done)
+
+    def _found_it_held(self, told: Progress) -> bool:
+        """Say whether a job that was submitted has failed while the run that lives held the output already."""
+        if self.submission is None or self.holder is None or told.job != self.submission.job(told.stage):
+            return False
+        return told.state == "failed" and told.updated >= dt.datetime.fromisoformat(self.holder.since).timestamp()
 
     def _why_silent(self, told: Progress) -> str:
         held = self.holder

@@ -17,6 +17,7 @@ def remember(
     *,
     logs: str,
     at: dt.datetime,
+    namespace: str = "",
 ) -> None:
     """Write down which job does which stage; what has none of its own is done by the last.
 
@@ -30,6 +31,8 @@ def remember(
         Their folder, or the command that shows them.
     at : datetime
         When submitting began: what a stage tells from then on is of these jobs.
+    namespace : str, optional
+        Of Kubernetes, in which the jobs are.
 
     Raises
     ------
@@ -41,4 +44,5 @@ def remember(
     if "train" not in jobs:
         del stages["train"]
     told = at.isoformat(timespec="seconds")
-    write_submission(output_of(config), Submission(cluster, told, here.user, here.host, stages, logs=logs))
+    made = Submission(cluster, told, here.user, here.host, stages, logs=logs, namespace=namespace)
+    write_submission(output_of(config), made)

@@ -7,7 +7,7 @@ what was submitted to a cluster (`couloir.store.submission`).
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from couloir.store.holder import Holder
 from couloir.store.location import Location
 from couloir.store.manifest import read_index
 from couloir.store.outcomes import Outcome, read_outcomes
-from couloir.store.progress import Progress, read_progress
+from couloir.store.progress import Progress, State, read_progress
 from couloir.store.submission import Submission, read_submission
 
 _IN_WORDS = {"failed": "failed", "silent": "is silent"}
@@ -157,25 +157,26 @@ def read_status(config: RunConfig) -> RunStatus:
 
 def _told(output: Location, stage: str, submission: Submission | None) -> Progress | None:
     """Give what was told last of a stage: by itself, or by its job's script."""
-    told = (read_progress(output, stage), _told_by_script(submission, stage) if submission else None)
+    told = [read_progress(output, stage), *(_told_by_script(submission, stage) if submission else ())]
     return max(filter(None, told), key=lambda progress: progress.updated, default=None)
 
 
-def _told_by_script(submission: Submission, stage: str) -> Progress | None:
-    """Read what the script of a SLURM job says in its own folder: Couloir did not even start there.
+def _told_by_script(submission: Submission, stage: str) -> Iterator[Progress]:
+    """Read what the script of a SLURM job says in its own folder: it is queued again, or could not even start.
 
-    None where it says nothing, or where the folder is not reached from here.
+    Nothing where it says nothing, or where the folder is not reached from here.
     """
     if submission.cluster != "slurm":
-        return None
-    path = Path(submission.logs, f"{stage}.failed")
-    try:
-        reason, at = path.read_text().strip(), path.stat().st_mtime
-    except OSError:
-        return None
-    moment = _iso(at)
-    job = submission.job(stage)
-    return Progress(stage, "failed", since=moment, updated=at, until=moment, job=job, reason=reason)
+        return
+    states: tuple[State, ...] = ("queued", "failed")
+    for state in states:
+        try:
+            at, _, reason = Path(submission.logs, f"{stage}.{state}").read_text().strip().partition(" ")
+            moment = _iso(float(at))
+        except (OSError, ValueError):
+            continue
+        job = submission.job(stage)
+        yield Progress(stage, state, since=moment, updated=float(at), until=moment, job=job, reason=reason)
 
 
 def _find_too_many(config: RunConfig, outcomes: Sequence[Outcome], total: int, look: Look) -> str:

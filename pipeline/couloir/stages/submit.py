@@ -24,8 +24,7 @@ from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan
 from couloir.stages.remembering import remember
 from couloir.stages.seeds import with_held_seeds
-from couloir.stages.settings import output_of
-from couloir.store.submission import read_submission
+from couloir.stages.under_way import refuse_twice
 
 
 @dataclass(frozen=True)
@@ -127,10 +126,12 @@ def submit(made: Prepared, *, tell: Callable[[str, str], None]) -> dict[str, str
     ------
     ClusterError
         When SLURM refuses one, and then none is left behind; when jobs of this output still wait or run.
+    HeldError
+        When a run works on the output.
     ConfigError
         When the folder for scripts and logs cannot be made.
     """
-    _refuse_twice(made.config)
+    refuse_twice(made.config)
     for script in made.all_scripts:
         slurm.check_script(script)
     _write(made)
@@ -159,20 +160,6 @@ def _write(made: Prepared) -> None:
             folder.script(script.name).write_text(script.text)
     except OSError as error:
         raise ConfigError(f"compute.slurm.folder: {folder.path} cannot be written: {error.strerror}") from error
-
-
-def _refuse_twice(config: RunConfig) -> None:
-    """Refuse to submit a second time what is under way: one would wait for the other, and do nothing."""
-    output = output_of(config)
-    before = read_submission(output)
-    if before is None or before.cluster != "slurm":
-        return
-    queued = slurm.queued_jobs(())
-    if there := sorted(queued.intersection(before.jobs.values()), key=int):
-        raise ClusterError(
-            f"{output} was submitted on {before.at} by {before.user}, and jobs {', '.join(there)} still wait or "
-            f"run. See `couloir status`; to submit anew: scancel {' '.join(there)}"
-        )
 
 
 def _refuse_what_lacks(config: RunConfig) -> None:

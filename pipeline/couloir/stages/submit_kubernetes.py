@@ -4,14 +4,14 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from couloir.compute.kubectl import as_yaml, create, delete, is_under_way
+from couloir.compute.kubectl import as_yaml, create, delete
 from couloir.compute.kubernetes_objects import certificate_of, objects_of
-from couloir.compute.kubernetes_run import LABEL, LONGEST_NAME, Run, scheduler_address
+from couloir.compute.kubernetes_run import LONGEST_NAME, Run, scheduler_address
 from couloir.compute.memory import mebibytes
 from couloir.compute.pods import TLS_FOLDER
 from couloir.config import RunConfig
 from couloir.config.kubernetes import is_label
-from couloir.errors import ClusterError, ConfigError
+from couloir.errors import ConfigError
 from couloir.runfile import dump
 from couloir.stages.changes import refuse_changes
 from couloir.stages.freezing import located, worth_workers
@@ -19,8 +19,7 @@ from couloir.stages.held import held_mark, is_imported
 from couloir.stages.plan import Plan, plan
 from couloir.stages.remembering import remember
 from couloir.stages.seeds import with_held_seeds
-from couloir.stages.settings import output_of
-from couloir.store.submission import read_submission
+from couloir.stages.under_way import refuse_twice
 
 _OF_ONE_MACHINE = ("file", "local", "memory")
 """Protocols of URLs that mean another place, or none, in a pod."""
@@ -110,11 +109,13 @@ def submit(made: Prepared) -> None:
     ------
     ClusterError
         When Kubernetes refuses it; when a run of this output is under way.
+    HeldError
+        When a run works on the output.
     StoreError
         When the output cannot be written.
     """
     if made.seen:
-        _refuse_twice(made)
+        refuse_twice(made.config)
     began = dt.datetime.now(dt.UTC)
     objects = [certificate_of(made.run), *objects_of(made.run)]
     create(objects)
@@ -122,25 +123,11 @@ def submit(made: Prepared) -> None:
         return
     logs = f"{made.run.kubectl('logs')} --prefix --tail=-1"
     try:
-        remember(made.config, "kubernetes", made.run.jobs, logs=logs, at=began)
+        namespace = made.run.site.namespace
+        remember(made.config, "kubernetes", made.run.jobs, logs=logs, at=began, namespace=namespace)
     except BaseException:  # what nobody remembers would be submitted a second time beside it
         delete(objects)
         raise
-
-
-def _refuse_twice(made: Prepared) -> None:
-    """Refuse to submit a second time what is under way: one would wait for the other."""
-    output = output_of(made.config)
-    before = read_submission(output)
-    if before is None or before.cluster != "kubernetes":
-        return
-    name = before.jobs["detect"]
-    if is_under_way(made.run.site.namespace, name):
-        raise ClusterError(
-            f"{output} was submitted on {before.at} by {before.user}, and {name} is still under way. See `couloir "
-            f"status`; to submit anew: kubectl --namespace {made.run.site.namespace} delete daskjob,job "
-            f"--selector {LABEL}={name}"
-        )
 
 
 def name_of(stem: str) -> str:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from couloir.errors import CouloirError, HeldError, Terminated
+from couloir.errors import CouloirError, HeldError, LostClusterError, Terminated
 from couloir.storage import Patience
 from couloir.store.cluster_job import cluster_job
 from couloir.store.hold import read_holder
@@ -31,7 +31,7 @@ _HASTE = Patience(total_s=5.0, attempt_s=5.0)
 _LONGEST = 1_000
 """Characters of a reason that are kept."""
 
-State = Literal["running", "done", "failed", "stopped"]
+State = Literal["running", "done", "failed", "stopped", "queued"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Progress:
     ----------
     stage : str
     state : str
-        ``running``, also of a process that was killed since; ``done``, ``failed``, ``stopped``.
+        ``running``, also of a process that was killed since; ``done``, ``failed``, ``stopped``; ``queued``, again,
+        as the script of a job says.
     since, until : str
         ISO 8601, UTC: when this start began, and when it ended.
     updated : float
@@ -230,13 +231,16 @@ def recording(output: Location, stage: str, *, holder: Holder, every_s: float = 
     except KeyboardInterrupt as stop:
         recorder.end("stopped", "SIGTERM" if isinstance(stop, Terminated) else "interrupted")
         raise
+    except LostClusterError as error:
+        recorder.end("stopped", str(error))
+        raise
     except BaseException as error:
         recorder.end("failed", _sentence(error))
         raise
     recorder.end("done")
 
 
-def note_failure(output: Location, stage: str, reason: str) -> None:
+def note_failure(output: Location, stage: str, reason: str, *, unbegun: bool = False) -> bool:
     """Tell that a stage's job has ended for good, where the stage could not say so itself.
 
     Nothing is told where another job's run works on the stage.
@@ -247,16 +251,24 @@ def note_failure(output: Location, stage: str, reason: str) -> None:
     stage : str
     reason : str
         What the cluster's job knows of it.
+    unbegun : bool, optional
+        Whether to leave it at what the stage has told, if this job's has told anything.
+
+    Returns
+    -------
+    bool
+        Whether the output tells how this job's stage ended.
     """
     told, mine = read_progress(output, stage), _begun(stage, Holder.here())
     if told is not None and told.state == "running" and told.job != mine.job and _is_worked_on(output, told):
-        return
+        return False
     if told is None or told.job != mine.job:
         told = mine
-    elif told.state in ("done", "failed"):
-        return
+    elif unbegun or told.state in ("done", "failed"):
+        return True
     ended = replace(told, state="failed", reason=reason[:_LONGEST], until=_now(), updated=time.time())
     _write(_place(output, stage), ended)
+    return True
 
 
 def read_progress(output: Location, stage: str) -> Progress | None:

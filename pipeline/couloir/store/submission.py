@@ -28,6 +28,8 @@ class Submission:
         The id or name of the job that does each stage; several stages may have one.
     logs : str
         The folder of the logs, or the command that shows them.
+    namespace : str
+        Of Kubernetes, in which the jobs are.
     """
 
     cluster: Literal["slurm", "kubernetes"]
@@ -36,6 +38,7 @@ class Submission:
     host: str
     jobs: Mapping[str, str]
     logs: str = ""
+    namespace: str = ""
 
     def job(self, stage: str) -> str:
         """Name the job that does a stage; nothing where none does."""
