@@ -63,6 +63,8 @@ def test_walltimes_are_read_as_slurm_reads_them(walltime, seconds):
         ({"container": "docker", "image": "a"}, "Input should be 'none', 'apptainer', 'charliecloud' or 'podman'"),
         ({"container": "podman", "image": "a", "workers_as": "jobs"}, "in which there is no sbatch"),
         ({"directives": ["-n4"]}, "-n is set by compute.workers"),
+        ({"directives": ["-e", "x.err"]}, "is set by couloir itself"),
+        ({"directives": ["--error=x.err"]}, "--error is set by couloir itself"),
         ({"directives": ["--part=x"]}, "--part is set by `partition`"),
         ({"directives": ["--array=0-9"]}, "would not find each other"),
         ({"prologue": ["export AWS_SECRET_ACCESS_KEY=abc"]}, "is a credential and does not belong in a run file"),
@@ -115,8 +117,7 @@ RUNTIMES = {
         "--cd='/jobs/my run' {image} -- couloir"
     ),
     "podman": (
-        "podman run --rm --env-host --network=host --entrypoint=couloir "
-        '--userns=keep-id --user="$(id -u):$(id -g)" {gpus}'
+        "podman run --rm --env-host --network=host --entrypoint=couloir --user=0:0 {gpus}"
         "--volume='/jobs/my run:/jobs/my run' --volume=/archive:/archive --volume=/a:/b "
         "--workdir='/jobs/my run' {image}"
     ),

@@ -82,8 +82,8 @@ def under_way(numbers: Collection[str]) -> set[str]:
         told = _call(["squeue", "--noheader", "--format=%i %j", f"--jobs={','.join(numbers)}"])
     except ClusterError:
         return set()
-    queued = (line.split(maxsplit=1) for line in told.stdout.splitlines())
-    return {number for number, name in queued if name.startswith("couloir-")}
+    queued = (line.partition(" ") for line in told.stdout.splitlines())
+    return {number for number, _, name in queued if name.startswith("couloir-")}
 
 
 def _sbatch(script: Script, options: Sequence[str]) -> str:

@@ -332,7 +332,7 @@ def _couloir(slurm: SlurmConfig, folder: JobFolder, image: str | None, *, gpu: b
     return " ".join(
         [
             "podman run --rm --env-host --network=host --entrypoint=couloir",
-            '--userns=keep-id --user="$(id -u):$(id -g)"',  # the image's own user cannot read the job's folder
+            "--user=0:0",  # who runs podman, where that is not root; the image's own user reads no job folder
             *device,
             *options,
             f"--workdir={where}",
