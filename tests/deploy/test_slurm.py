@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from couloir.errors import ClusterError
 from couloir.synth import SynthSpec, write_archive
 
 COULOIR = [sys.executable, "-m", "couloir.cli"]
+DETECT = ["detect", "run.yaml"]
 SMALL = {"clusters": 3, "filters": [4, 4], "latent": 4, "batch": 8, "epochs": 2, "max_iterations": 4}
 SMALL |= {"kmeans_starts": 1, "update_interval": 2}
 SITE = {"interface": "lo", "walltime": "00:10:00", "warn_s": 20}
@@ -112,6 +114,15 @@ def wait_for_end(slurm, folder: Path, number: str, stage: str, seconds: float = 
     assert slurm.state(number) == "COMPLETED", log(folder, stage)
 
 
+def task(rank: int) -> psutil.Process:
+    """Find a task of the allocation that detects."""
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            if process.environ().get("SLURM_PROCID") == str(rank) and process.info["cmdline"][-2:] == DETECT:
+                return process
+    raise LookupError(f"no process is task {rank}")
+
+
 def same_archive(one: Path, other: Path) -> bool:
     """Say whether two outputs hold the same spectrograms, byte for byte."""
     trees = [sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file()) for root in (one, other)]
@@ -166,7 +177,9 @@ def test_adaptive_workers_come_with_the_work_and_go_with_it(slurm, archive, lapt
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
 
 
-@pytest.mark.parametrize("mishap", ["requeued", "node lost", "killed", "killed, its workers are jobs"])
+@pytest.mark.parametrize(
+    "mishap", ["requeued", "node lost", "killed", "scheduler killed", "killed, its workers are jobs"]
+)
 def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archive, laptop, tmp_path):
     run_file(tmp_path, archive, workers_as="jobs" if "workers" in mishap else "tasks")
     number = submit(slurm, tmp_path)["detect"]
@@ -176,6 +189,8 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
     elif mishap == "node lost":
         node = slurm.call("squeue", "-h", "-j", number, "-o", "%N")
         slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    elif mishap == "scheduler killed":
+        task(0).kill()
     elif mishap == "killed":
         slurm.call("scancel", "--signal=KILL", f"{number}.0")
     else:
@@ -183,6 +198,8 @@ def test_a_job_that_starts_anew_ends_with_the_same_archive(mishap, slurm, archiv
         psutil.Process(slurm.script(number)).children()[0].kill()
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 180)
     wait_for_end(slurm, tmp_path, number, "detect")  # on the other node, where one was lost
+    if mishap == "scheduler killed":
+        assert (next(tmp_path.glob("couloir-jobs/*/detect.held"))).read_text() == "75\n"
     assert same_archive(tmp_path / "out" / "spectrograms.zarr", laptop / "spectrograms.zarr")
     slurm.wait_for(lambda: "couloir-worker" not in slurm.jobs(), 240)  # those of the killed run end by themselves
 
@@ -209,6 +226,14 @@ def test_a_training_that_is_told_to_stop_checkpoints_and_goes_on(slurm, archive,
     slurm.wait_for(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", number), 180)
     assert list((tmp_path / "out" / "model" / "checkpoint").iterdir())
     assert "train stopped with exit code 143; this job is queued again" in log(tmp_path, "train")
+    slurm.wait_for(lambda: '"restarts": 1' in told.read_text() and '"running"' in told.read_text(), 240)
+    slurm.call("scontrol", "requeue", number)  # as preemption does
+    slurm.wait_for(lambda: "SLURM has queued this job again" in log(tmp_path, "train"), 60)
+    standing = json.loads(couloir(tmp_path, "status", "run.yaml", "--format", "json").stdout)
+    states = {each["stage"]: (each["state"], each["remark"]) for each in standing["stages"]}
+    assert states["train"] == ("waiting", "SLURM has queued its job again")
+    assert states["catalog"][0] == states["report"][0] == "waiting"
+    assert "cancelled" not in log(tmp_path, "train")
 
 
 def test_a_job_that_its_user_cancels_does_not_come_back(slurm, archive, tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from couloir.errors import HeldError, StoreError, Terminated, TrainingError
+from couloir.errors import HeldError, LostClusterError, StoreError, Terminated, TrainingError
 from couloir.store import progress as module
 from couloir.store.cluster_job import cluster_job
 from couloir.store.holder import Holder
@@ -122,6 +122,13 @@ def test_who_was_taken_over_from_writes_no_more(here, monkeypatch):
     with pytest.raises(HeldError), recording(here, "train", holder=Holder.here()):
         raise HeldError("taken over")
     assert {each["state"] for each in written} <= {"running"}
+
+
+def test_a_cluster_that_is_gone_has_stopped_the_stage_and_another_try_goes_on(here):
+    with pytest.raises(LostClusterError), recording(here, "detect", holder=Holder.here()):
+        raise LostClusterError("the Dask scheduler does not answer")
+    told = read_progress(here, "detect")
+    assert (told.state, told.reason) == ("stopped", "the Dask scheduler does not answer")
 
 
 def test_an_output_that_takes_nothing_ends_no_stage(here, monkeypatch):
