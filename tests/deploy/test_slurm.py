@@ -118,7 +118,10 @@ def task(rank: int) -> psutil.Process:
     """Find a task of the allocation that detects."""
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.Error):
-            if process.environ().get("SLURM_PROCID") == str(rank) and process.info["cmdline"][-2:] == DETECT:
+            if process.environ().get("SLURM_PROCID") == str(rank) and process.info["cmdline"] == [
+                *COULOIR,
+                *DETECT,
+            ]:
                 return process
     raise LookupError(f"no process is task {rank}")
 
