@@ -207,7 +207,7 @@ began() {{
 
 # For couloir status, in a file of this folder that is called as what became of the stage.
 tell() {{
-    echo "$(date +%s.%N) $2" > "$folder/$stage.$1"
+    echo "$(date +%s.%N) $2" > "$folder/$stage.$1" || :
 }}
 
 # How often this job has ended so, all its starts together.
@@ -301,7 +301,7 @@ follow() {{
     attend "$@"
     case $end in
         done) return 0 ;;
-        killed | held) echo $code >> "$folder/{job}.$end" ;;
+        killed | held) echo $code >> "$folder/{job}.$end" || : ;;
         failed) give_up $code "exit code $code, and its log says why" ;;
     esac
     again $code
