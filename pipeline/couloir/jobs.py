@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from couloir.stages.plan import Plan
     from couloir.store.hold import Hold
     from couloir.store.outcomes import Outcome
-    from couloir.store.progress import Recorder
+    from couloir.store.recorder import Recorder
     from couloir.store.spectrograms import SpectrogramArchive
 
 _UNITS = {"pretrain": "steps", "k-means": "starts", "cluster": "iterations", "assign": "events"}
@@ -85,7 +85,7 @@ def job(config: "RunConfig", *, redo: bool = False, trains: bool = True, detects
 
 def _recording(hold: "Hold", stage: str) -> "AbstractContextManager[Recorder]":
     """Tell in the output how a stage gets on, for `couloir status`."""
-    from couloir.store.progress import recording
+    from couloir.store.recorder import recording
 
     return recording(hold.output, stage, holder=hold.holder)
 

@@ -27,7 +27,8 @@ from couloir.store.hold import take
 from couloir.store.holder import STALE_S, Holder
 from couloir.store.location import Location
 from couloir.store.outcomes import Outcome, read_outcomes, write_outcomes
-from couloir.store.progress import Progress, read_progress, recording
+from couloir.store.progress import Progress, read_progress
+from couloir.store.recorder import recording
 from couloir.store.submission import Submission, write_submission
 
 from .conftest import FIRST, SECOND, SerialPool, make_config

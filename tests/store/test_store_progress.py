@@ -10,11 +10,12 @@ from dataclasses import asdict, replace
 import pytest
 
 from couloir.errors import HeldError, LostClusterError, StoreError, Terminated, TrainingError
-from couloir.store import progress as module
+from couloir.store import recorder as module
 from couloir.store.cluster_job import cluster_job
 from couloir.store.holder import Holder
 from couloir.store.location import Location
-from couloir.store.progress import Progress, Recorder, note_failure, read_progress, recording
+from couloir.store.progress import Progress, note_failure, read_progress, write_progress
+from couloir.store.recorder import Recorder, recording
 from couloir.store.submission import Submission, read_submission, write_submission
 
 NEVER = 3_600.0
@@ -282,7 +283,7 @@ def test_a_failure_is_told_unless_another_run_lives_and_works_on_the_stage(held,
     if held is not None:
         place = here / "hold" / "000001.json"
         place.write_text(json.dumps(asdict(replace(holder, **held))))
-    module._write(
+    write_progress(
         here / "progress" / "detect.json",
         Progress("detect", "running", since="", updated=HOUR_AGO, token=holder.token, job="SLURM job 6"),
     )

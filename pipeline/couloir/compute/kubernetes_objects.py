@@ -31,7 +31,6 @@ for command in "$@"; do
     [ "$code" -eq 0 ] && continue
     stage=${command%% *}
     case $stage in release) stage=${command##*-} ;; assign) stage=catalog ;; esac
-    final=''
     [ "$code" -ne 143 ] || exit 143  # told to stop: another pod goes on
     where=--unbegun  # what dies again and again before it begins tells nothing by itself
     case $1 in detect*) where='' ;; esac  # the operator begins it no second time

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from couloir.identifiers import StationDay
 from couloir.store.outcomes import Outcome
-from couloir.store.progress import Recorder
+from couloir.store.recorder import Recorder
 
 
 @dataclass

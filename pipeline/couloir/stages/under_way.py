@@ -26,10 +26,11 @@ def refuse_twice(config: RunConfig) -> None:
     """
     output = output_of(config)
     before = read_submission(output)
-    if before is not None and (waiting := _still_there(before)):
+    if before is not None and (there := _still_there(before)):
+        waiting, ending = there
         raise ClusterError(
             f"{output} was submitted on {before.at} by {before.user}, and {waiting}. See `couloir status`; to "
-            f"submit anew: {_ending(before)}"
+            f"submit anew: {ending}"
         )
     holder = read_holder(output)
     if holder is not None and holder.lives(time.time() - holder.sign):
@@ -40,19 +41,13 @@ def refuse_twice(config: RunConfig) -> None:
         )
 
 
-def _still_there(before: Submission) -> str:
-    """Say what of an earlier submission waits or runs; nothing where none does."""
+def _still_there(before: Submission) -> tuple[str, str] | None:
+    """Say what of an earlier submission waits or runs, and what command ends it; None where nothing does."""
     if before.cluster == "kubernetes":
         name = before.jobs["detect"]
-        return f"{name} is still under way" if kubectl.is_under_way(before.namespace, name) else ""
-    there = slurm.under_way(set(before.jobs.values()))
-    return f"jobs {', '.join(sorted(there, key=int))} still wait or run" if there else ""
-
-
-def _ending(before: Submission) -> str:
-    """Give the command that ends an earlier submission."""
-    if before.cluster == "kubernetes":
-        return (
-            f"kubectl --namespace {before.namespace} delete daskjob,job --selector {LABEL}={before.jobs['detect']}"
-        )
-    return f"scancel {' '.join(dict.fromkeys(before.jobs.values()))}"
+        if not kubectl.is_under_way(before.namespace, name):
+            return None
+        ending = f"kubectl --namespace {before.namespace} delete daskjob,job --selector {LABEL}={name}"
+        return f"{name} is still under way", ending
+    there = sorted(slurm.under_way(set(before.jobs.values())), key=int)
+    return (f"jobs {', '.join(there)} still wait or run", f"scancel {' '.join(there)}") if there else None
