@@ -17,10 +17,20 @@ def environment(tmp_path, monkeypatch):
     return lambda: dict(line.partition("=")[::2] for line in (tmp_path / "found").read_text().splitlines())
 
 
+def test_what_users_set_for_slurm_outside_of_a_job_reaches_it(environment, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SLURM_CPU_BIND", "cores")
+    monkeypatch.setenv("SLURM_CLUSTERS", "b")
+    submit(Script("train", "#!/bin/bash\n"))
+    assert {"SLURM_CPU_BIND", "SLURM_CLUSTERS"} <= environment().keys()
+
+
 def test_a_job_that_is_submitted_from_within_another_inherits_nothing_of_it(environment, monkeypatch):
-    for name in ("SLURM_MEM_PER_NODE", "SLURM_JOB_ID", "SLURM_CONF", "SBATCH_ACCOUNT"):
+    for name in ("SLURM_MEM_PER_NODE", "SLURM_JOB_ID", "SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_ACCOUNT"):
         monkeypatch.setenv(name, "1")
     assert submit(Script("train", "#!/bin/bash\n")) == "12"
     found = environment()
-    assert {"SLURM_CONF", "SBATCH_ACCOUNT"} <= found.keys(), "what users set for SLURM's commands stays"
+    assert {"SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_ACCOUNT"} <= found.keys(), (
+        "what users set for SLURM's commands stays"
+    )
     assert not {"SLURM_MEM_PER_NODE", "SLURM_JOB_ID"} & found.keys()

@@ -172,7 +172,7 @@ echo went on
 def followed(script, folder, *, code, restarts=0, state="RUNNING", before="", starts=0):
     """Run what follows from the way in which a stage ended; ``starts`` is the exit code of its container."""
     text = script.text.replace(shlex.quote(str(FOLDER.path)), shlex.quote(str(folder)))
-    functions = text[text.index("folder=") : text.index("\n}\n", text.index("follow() {")) + 3]
+    functions = text[text.index("couloir_folder=") : text.index("\n}\n", text.index("follow() {")) + 3]
     given = {"stage": script.name, "state": state, "restarts": restarts, "code": code}
     given |= {"before": before, "starts": starts}
     whole = FOLLOWED.format(functions=functions, **given)
@@ -318,6 +318,31 @@ def test_a_warning_before_there_are_tasks_is_given_again_until_they_have_it(tmp_
     scancel = "scancel() { if [ -e asked1 ]; then touch asked2; else touch asked1; fi; }"
     script = detection_script(compute(prologue=["PROLOGUE"]), FOLDER)
     assert "asked: requeue 7" in run_script(script, tmp_path, srun, scancel).stdout
+
+
+def test_a_warning_that_slurm_is_slow_to_deliver_is_not_lost(tmp_path):
+    srun = (
+        "srun() { touch scheduler-7-0.json.began; kill -TERM $$; for _ in {1..150}; do [ ! -e asked ] || break; "
+        "command sleep 0.1; done; [ -e asked ] || return 1; echo 143 > scheduler-7-0.json.ended; }"
+    )
+    slow = tmp_path / "bin" / "scancel"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\n/bin/sleep 6\ntouch asked\n")
+    slow.chmod(0o755)
+    lines = [f"PATH={shlex.quote(str(slow.parent))}:$PATH", "unset -f scancel timeout", srun]
+    done = run_script(detection_script(compute(prologue=["PROLOGUE"]), FOLDER), tmp_path, *lines)
+    assert "detect stopped with exit code 143; this job is queued again" in done.stdout
+    assert not (tmp_path / "detect.killed").exists()
+
+
+@pytest.mark.parametrize("line", ["IFS=$'\\n\\t'", "set -o posix", "folder=/nowhere", "times() { :; }"])
+def test_what_a_prologue_sets_changes_nothing_of_how_a_stage_is_followed(line, tmp_path):
+    site = SlurmConfig(container="apptainer", image="image", prologue=["PROLOGUE"])
+    squeue = "squeue() { printf '%-20s%-20s\\n' RUNNING 0; }"
+    lines = [squeue, "apptainer() { return 137; }", line]
+    told = [run_script(training_script(site, FOLDER), tmp_path, *lines) for _ in range(4)]
+    assert ["asked: requeue" in each.stdout for each in told] == [True, True, True, False]
+    assert "killed again and again" in (tmp_path / "train.failed").read_text()
 
 
 def test_a_run_that_has_stopped_is_followed_at_once_and_not_when_all_tasks_have_ended(tmp_path):

@@ -196,6 +196,8 @@ def test_a_job_that_found_the_output_held_has_failed_while_the_other_run_goes_on
     assert states(stages) == ["done", "failed", "cancelled", "cancelled"]
     later = holder(token=LATER, since=iso(NOW - 1))  # which began after that
     assert states(judge(failed, held=later, sent=submitted()))[1] == "waiting"
+    by_hand = told("plan", "failed", token="", reason="by hand, and of no job")
+    assert states(judge(by_hand, held=other, sent=submitted())) == ["done", "waiting", "waiting", "waiting"]
 
 
 def test_a_job_that_has_failed_does_none_of_its_other_stages_any_more():

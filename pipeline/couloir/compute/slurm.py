@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from couloir.errors import ClusterError
 
-_OF_USERS = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
+_OF_USERS = ("SLURM_CLUSTERS", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 """What a user sets for SLURM's commands: where it is, and who asks."""
 
 
@@ -95,10 +95,10 @@ def _sbatch(script: Script, options: Sequence[str]) -> str:
 
 
 def _outside_of_jobs(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what SLURM says of the job that this may run in: it would be taken for the new job's."""
-    return {
-        name: value for name, value in environment.items() if name in _OF_USERS or not name.startswith("SLURM_")
-    }
+    """Leave out what SLURM says of the job that this runs in, if any: it would be taken for the new job's."""
+    within = "SLURM_JOB_ID" in environment
+    told = {name for name in environment if within and name.startswith("SLURM_") and name not in _OF_USERS}
+    return {name: value for name, value in environment.items() if name not in told}
 
 
 def _call(

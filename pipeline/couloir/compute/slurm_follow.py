@@ -1,12 +1,13 @@
 """Hold the shell by which a SLURM job follows its stages: how each ended, and what becomes of the job then."""
 
 FOLLOW = """
-folder={folder} stage={first} told='' work='' said="{said}"
+couloir_folder={folder} stage={first} told='' work='' stopping='' said="{said}"
 
 # SLURM tells this script when its time is nearly up. Then the stage stops in order, and this job is queued again.
 trap 'told=yes; stop' TERM
 stop() {{
-    [ -z "$work" ] || {stop} || :
+    [ -n "$work" ] || return 0
+    {stop} || :
 }}
 
 # The tasks of an allocation have come together; where there are none, the stage begins by itself.
@@ -16,12 +17,12 @@ began() {{
 
 # For couloir status, in a file of this folder that is called as what became of the stage.
 tell() {{
-    echo "$(date +%s.%N) $2" > "$folder/$stage.$1" || :
+    echo "$(date +%s.%N) $2" > "$couloir_folder/$stage.$1" || :
 }}
 
 # How often this job has ended so, all its starts together.
-times() {{
-    cat "$folder/{job}.$1" 2>/dev/null | wc -l
+ended_so() {{
+    cat "$couloir_folder/{job}.$1" 2>/dev/null | wc -l
 }}
 
 # What SLURM does with this job, and how often it has begun it again, or will have.
@@ -35,7 +36,7 @@ standing() {{
 # For good: couloir status is to say so, and what waits for this job is cancelled.
 give_up() {{
     echo "couloir: $stage failed: $2{then}"
-    cd "$folder" || exit "$1"
+    cd "$couloir_folder" || exit "$1"
     {note} ||
         tell failed "$2"
     exit "$1"
@@ -43,7 +44,7 @@ give_up() {{
 
 again() {{
     local state='' restarts=''
-    read -r state restarts <<< "$(standing)" || :
+    IFS=' ' read -r state restarts <<< "$(standing)" || :
     if [ "${{state:-RUNNING}}" != RUNNING ] && [ "${{restarts:-0}}" -gt "${{SLURM_RESTART_COUNT:-0}}" ]; then
         echo "couloir: $stage stopped with exit code $1; SLURM has queued this job again"
         tell queued "SLURM has queued its job again"
@@ -52,9 +53,9 @@ again() {{
         give_up "$1" "cancelled with its job"
     elif [ "${{SLURM_RESTART_COUNT:-0}}" -ge {requeues} ]; then
         give_up "$1" "queued {requeues} times (compute.slurm.requeues), and not any more"
-    elif [ "$(times killed)" -gt {most} ]; then
+    elif [ "$(ended_so killed)" -gt {most} ]; then
         give_up "$1" "killed again and again: for want of memory perhaps"
-    elif [ "$(times held)" -gt {most} ]; then
+    elif [ "$(ended_so held)" -gt {most} ]; then
         give_up "$1" "held up again and again: another run holds the output, or the cluster is gone; see its log"
     fi
     echo "couloir: $stage stopped with exit code $1; this job is queued again, and goes on from there"
@@ -110,7 +111,7 @@ follow() {{
     attend "$@"
     case $end in
         done) return 0 ;;
-        killed | held) echo $code >> "$folder/{job}.$end" || : ;;
+        killed | held) echo $code >> "$couloir_folder/{job}.$end" || : ;;
         failed) give_up $code "exit code $code, and its log says why" ;;
     esac
     again $code

@@ -20,10 +20,13 @@ _SERVERS = 2
 _ACCOUNTED = ("partition", "account", "qos")
 _SMALL_MB = 4096
 """Memory of a job that looks after others, or writes tables, MiB."""
-_STOP_TASKS = 'timeout 5 scancel --signal=TERM "$SLURM_JOB_ID"'
+_STOP_TASKS = (
+    '[ -n "$stopping" ] && kill -0 $stopping 2>/dev/null || '
+    '{ timeout 60 scancel --signal=TERM "$SLURM_JOB_ID" & stopping=$!; }'
+)
 """How all tasks, and not this script, are told to stop: srun itself does not pass SIGTERM on, but kills them.
 
-SLURM may not answer for a minute where it ends the job itself.
+Beside this script, one at a time: SLURM may take long to answer, up to a minute where it ends the job itself.
 """
 _WITHOUT_CONTAINER = f"{shlex.quote(sys.executable)} -m couloir.cli"
 """The command, as it is where the run is submitted."""

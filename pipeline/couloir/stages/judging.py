@@ -216,7 +216,9 @@ class Look:
 
     def _found_it_held(self, told: Progress) -> bool:
         """Say whether a job that was submitted has failed while the run that lives held the output already."""
-        if self.submission is None or self.holder is None or told.job != self.submission.job(told.stage):
+        if self.submission is None or self.holder is None or not told.job:
+            return False
+        if told.job != self.submission.job(told.stage):
             return False
         return told.state == "failed" and told.updated >= dt.datetime.fromisoformat(self.holder.since).timestamp()
 
